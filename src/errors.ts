@@ -11,7 +11,7 @@ export abstract class WebSocketError extends Error {
   /** A stable name of what happened, such as `WS_BAD_UTF8`. Messages may change, codes do not. */
   abstract readonly code: string
 
-  static [Symbol.hasInstance](value: unknown): boolean {
+  static override [Symbol.hasInstance](value: unknown): boolean {
     // Two copies of the package in one program must recognise each other's errors; subclasses need the real chain.
     // biome-ignore lint/complexity/noThisInStatic: `this` is the subclass that is asked about.
     if (this === (WebSocketError as unknown)) {
