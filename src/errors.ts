@@ -134,7 +134,7 @@ const PROTOCOL_VIOLATIONS = {
   WS_MESSAGE_TOO_BIG: [1009, 'a message is larger than maxMessageSize'],
   WS_TOO_MANY_FRAGMENTS: [1009, 'a message has more fragments than maxFragments'],
   WS_MESSAGE_TIMEOUT: [1008, 'a message was not complete within messageTimeout'],
-} as const satisfies Record<string, readonly [number, string]>
+} as const
 
 /** Name each way in which a peer can break the protocol or meet a limit. */
 export type ProtocolErrorCode = keyof typeof PROTOCOL_VIOLATIONS
@@ -145,6 +145,8 @@ export class ProtocolError extends WebSocketError {
   readonly code: ProtocolErrorCode
   /** The close code that the peer is sent: 1002, 1003, 1007, 1008 or 1009. */
   readonly closeCode: number
+  /** The reason that the peer is sent: the rule it broke, without figures of ours. */
+  readonly reason: string
 
   /** Give the code and, where a figure helps, a detail such as `opcode 3`. */
   constructor(code: ProtocolErrorCode, detail = '', options?: ErrorOptions) {
@@ -152,6 +154,7 @@ export class ProtocolError extends WebSocketError {
     super(detail === '' ? words : `${words}: ${detail}`, options)
     this.code = code
     this.closeCode = closeCode
+    this.reason = words
   }
 }
 

@@ -1,0 +1,324 @@
+// Bytes become frames here, whatever chunks they come in. Works in the kernel's memory, where the bytes of one
+// read lie end to end; what is left of an incomplete header is kept aside and laid before the next read.
+// After a violation it discards everything: there is no way back to data.
+
+import { ProtocolError, type ProtocolErrorCode } from '../errors.ts'
+import { GrowableBytes } from './growable-bytes.ts'
+import { type Kernel, rotateKey } from './kernel.ts'
+import { MAX_CONTROL_PAYLOAD } from './limits.ts'
+import type { MessageAssembler } from './message-assembler.ts'
+import { isControl, isKnownOpcode } from './opcode.ts'
+import type { Platform } from './platform.ts'
+
+/** Be told of control frames and violations; data frames go to the assembler. */
+export interface ControlSink {
+  /** A control frame came; its payload is a copy. */
+  onControl(opcode: number, payload: Uint8Array): void
+  onViolation(error: ProtocolError): void
+}
+
+const EMPTY = new Uint8Array(0)
+
+/** Parse frames. */
+export class FrameParser {
+  readonly #kernel: Kernel
+  readonly #platform: Platform
+  /** 0x80 when the peer must mask (it is a client), else 0. */
+  readonly #maskBit: number
+  /** Bits of the first byte that must be zero. */
+  readonly #forbiddenBits: number
+  readonly #assembler: MessageAssembler
+  readonly #control: ControlSink
+
+  /** The first bytes of a header or control frame that is not complete. */
+  #held: Uint8Array | undefined
+  /** Payload bytes that the current data frame still lacks. */
+  #remaining = 0
+  /** The masking key, turned so that its lowest byte belongs to the next payload byte. */
+  #key = 0
+  /** Bytes that wait because parsing is paused, or because the memory was in use. */
+  #backlog: GrowableBytes | undefined
+  #isPaused = false
+  /** True while bytes that lie elsewhere are being parsed piece by piece: what is in the backlog came later. */
+  #isFeeding = false
+  #isDiscarding = false
+
+  constructor(options: {
+    readonly kernel: Kernel
+    readonly platform: Platform
+    readonly peerMasks: boolean
+    readonly allowedReservedBits: number
+    readonly assembler: MessageAssembler
+    readonly control: ControlSink
+  }) {
+    this.#kernel = options.kernel
+    this.#platform = options.platform
+    this.#maskBit = options.peerMasks ? 0x80 : 0
+    this.#forbiddenBits = 0x70 & ~options.allowedReservedBits
+    this.#assembler = options.assembler
+    this.#control = options.control
+  }
+
+  /** True while bytes wait that were received but not parsed. */
+  get hasBacklog(): boolean {
+    return this.#backlog !== undefined && this.#backlog.length > 0
+  }
+
+  /** Parse `length` bytes that a transport has read to the kernel's `readStart`. */
+  parseRead(length: number): void {
+    const kernel = this.#kernel
+    if (this.#isDiscarding) return
+    if (this.#isPaused) this.#keep(kernel.memory, kernel.readStart, kernel.readStart + length)
+    else this.#parse(length)
+  }
+
+  /** Parse bytes that lie elsewhere. Safe at any time, also while another parser is at work. */
+  parseBytes(bytes: Uint8Array): void {
+    if (this.#isDiscarding) return
+    const kernel = this.#kernel
+    if (kernel.busy && !this.#isPaused) {
+      if (!this.hasBacklog) kernel.waiting.push(this)
+      this.#keep(bytes, 0, bytes.length)
+      return
+    }
+    this.#isFeeding = true
+    let position = 0
+    while (position < bytes.length) {
+      if (this.#isPaused) {
+        this.#keepFirst(bytes, position, bytes.length)
+        break
+      }
+      const length = Math.min(bytes.length - position, kernel.readSize)
+      kernel.memory.set(bytes.subarray(position, position + length), kernel.readStart)
+      position += length
+      this.#parse(length)
+    }
+    this.#isFeeding = false
+    this.parseBacklog()
+  }
+
+  /** Stop after the current frame; bytes that come are kept. */
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  /** Go on, first with the bytes that were kept. */
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    // While the memory is in use, the loop that uses it goes on with this parser afterwards.
+    if (this.hasBacklog && this.#kernel.busy) this.#kernel.waiting.push(this)
+    else this.parseBacklog()
+  }
+
+  /** Parse what was kept. */
+  parseBacklog(): void {
+    if (this.#isPaused || this.#isFeeding || !this.hasBacklog) return
+    this.parseBytes(this.#backlog!.take())
+  }
+
+  /** Ignore everything from now on. */
+  discard(): void {
+    this.#isDiscarding = true
+    this.#held = undefined
+    this.#backlog = undefined
+  }
+
+  #keep(bytes: Uint8Array, start: number, end: number): void {
+    this.#backlog ??= new GrowableBytes(this.#platform)
+    this.#backlog.append(bytes, start, end, 0)
+  }
+
+  /** Keep bytes that came before those in the backlog. */
+  #keepFirst(bytes: Uint8Array, start: number, end: number): void {
+    const later = this.#backlog?.take()
+    this.#keep(bytes, start, end)
+    if (later !== undefined) this.#keep(later, 0, later.length)
+  }
+
+  #parse(length: number): void {
+    const kernel = this.#kernel
+    let start = kernel.readStart
+    const end = start + length
+    if (this.#held !== undefined) {
+      start -= this.#held.length
+      kernel.memory.set(this.#held, start)
+      this.#held = undefined
+    }
+    kernel.busy = true
+    try {
+      this.#parseFrames(start, end)
+    } finally {
+      kernel.busy = false
+    }
+    while (kernel.waiting.length > 0) kernel.waiting.shift()!.parseBacklog()
+  }
+
+  #parseFrames(start: number, end: number): void {
+    const memory = this.#kernel.memory
+    let position = start
+    while (!this.#isDiscarding) {
+      if (this.#isPaused) {
+        if (position < end) this.#keepFirst(memory, position, end)
+        return
+      }
+      if (this.#remaining > 0) {
+        if (position === end) return
+        position = this.#parsePayload(position, end, this.#remaining)
+        continue
+      }
+      const available = end - position
+      if (available < 2) {
+        this.#hold(position, end)
+        return
+      }
+
+      const first = memory[position]!
+      const second = memory[position + 1]!
+      const opcode = first & 0x0f
+      if (!this.#checkStart(first, second, opcode)) return
+      const size = isControl(opcode)
+        ? this.#parseControl(position, available, first, second)
+        : this.#parseHeader(position, available, first, second)
+      if (size === 0) {
+        this.#hold(position, end)
+        return
+      }
+      position += size
+      if (!isControl(opcode) && !this.#isDiscarding) {
+        // An empty frame has a payload too: the assembler must hear that it ended.
+        position = this.#parsePayload(position, end, this.#remaining)
+      }
+    }
+  }
+
+  /** Judge the first two bytes, before anything else of the frame is there. */
+  #checkStart(first: number, second: number, opcode: number): boolean {
+    // RFC 6455 section 5.2: RSV "MUST be 0 unless an extension is negotiated that defines meanings".
+    if ((first & this.#forbiddenBits) !== 0) return this.#fail('WS_RESERVED_BITS')
+    if (!isKnownOpcode(opcode)) return this.#fail('WS_RESERVED_OPCODE', `opcode ${opcode}`)
+    // RFC 6455 section 5.1: "The server MUST close the connection upon receiving a frame that is not masked",
+    // and "A client MUST close a connection if it detects a masked frame".
+    if ((second & 0x80) !== this.#maskBit) {
+      return this.#fail(this.#maskBit === 0 ? 'WS_MASK_FORBIDDEN' : 'WS_MASK_REQUIRED')
+    }
+    return true
+  }
+
+  /** Parse a whole control frame and return its size; 0 when it is not complete. */
+  #parseControl(position: number, available: number, first: number, second: number): number {
+    const memory = this.#kernel.memory
+    const length = second & 0x7f
+    // RFC 6455 section 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT
+    // be fragmented." No extension marks them.
+    if ((first & 0x80) === 0) return this.#failControl('WS_CONTROL_FRAGMENTED')
+    if (length > MAX_CONTROL_PAYLOAD) return this.#failControl('WS_CONTROL_TOO_LONG')
+    if ((first & 0x70) !== 0) return this.#failControl('WS_RESERVED_BITS')
+    const payloadStart = position + (this.#maskBit === 0 ? 2 : 6)
+    const size = payloadStart - position + length
+    if (available < size) return 0
+    if (length === 0) {
+      this.#control.onControl(first & 0x0f, EMPTY)
+      return size
+    }
+    if (this.#maskBit !== 0) {
+      this.#kernel.unmask(payloadStart, position + size, readKey(memory, payloadStart - 4))
+    }
+    this.#control.onControl(first & 0x0f, memory.slice(payloadStart, position + size))
+    return size
+  }
+
+  /** Parse a data frame's header and return its size; 0 when it is not complete. */
+  #parseHeader(position: number, available: number, first: number, second: number): number {
+    const memory = this.#kernel.memory
+    let length = second & 0x7f
+    let size = 2
+    if (length === 126) {
+      if (available < 4) return 0
+      size = 4
+      length = (memory[position + 2]! << 8) | memory[position + 3]!
+      if (length < 126) return this.#failHeader('WS_LENGTH_NOT_MINIMAL', size, `${length} in 16 bits`)
+    } else if (length === 127) {
+      if (available < 10) return 0
+      size = 10
+      const high = readUint32(memory, position + 2)
+      // RFC 6455 section 5.2: "the most significant bit MUST be 0".
+      if (high >= 0x80000000) return this.#failHeader('WS_LENGTH_OUT_OF_RANGE', size)
+      // Above 2^53 this rounds, and is far beyond every limit all the same.
+      length = high * 0x100000000 + readUint32(memory, position + 6)
+      if (length < 65536) return this.#failHeader('WS_LENGTH_NOT_MINIMAL', size, `${length} in 64 bits`)
+    }
+    if (this.#maskBit !== 0) {
+      size += 4
+      if (available < size) return 0
+      this.#key = readKey(memory, position + size - 4)
+    }
+    if (this.#assembler.beginFrame(first & 0x0f, (first & 0x80) !== 0, first & 0x70, length)) {
+      this.#remaining = length
+    }
+    return size
+  }
+
+  /** Pass on as much of the current frame's payload as is there, and return where it ends. */
+  #parsePayload(position: number, end: number, remaining: number): number {
+    const isLast = end - position >= remaining
+    const stop = isLast ? position + remaining : end
+    const memory = this.#kernel.memory
+    const assembler = this.#assembler
+    let ascii = true
+    if (this.#maskBit !== 0) {
+      ascii = this.#kernel.unmask(position, stop, this.#key)
+    } else if (assembler.isPlainText) {
+      ascii = this.#kernel.isAscii(position, stop)
+    }
+    if (isLast) {
+      this.#remaining = 0
+    } else {
+      this.#remaining = remaining - (stop - position)
+      this.#key = rotateKey(this.#key, stop - position)
+      if (stop === position) return stop
+    }
+    assembler.payload(memory, position, stop, ascii, isLast)
+    return stop
+  }
+
+  #hold(position: number, end: number): void {
+    if (position < end) this.#held = this.#kernel.memory.slice(position, end)
+  }
+
+  #fail(code: ProtocolErrorCode, detail?: string): false {
+    this.discard()
+    this.#control.onViolation(new ProtocolError(code, detail))
+    return false
+  }
+
+  // After these the parser discards, so what they return only has to be no "incomplete".
+  #failControl(code: ProtocolErrorCode): number {
+    this.#fail(code)
+    return 2
+  }
+
+  #failHeader(code: ProtocolErrorCode, size: number, detail?: string): number {
+    this.#fail(code, detail)
+    return size
+  }
+}
+
+function readUint32(memory: Uint8Array, position: number): number {
+  return (
+    ((memory[position]! << 24) |
+      (memory[position + 1]! << 16) |
+      (memory[position + 2]! << 8) |
+      memory[position + 3]!) >>>
+    0
+  )
+}
+
+function readKey(memory: Uint8Array, position: number): number {
+  return (
+    memory[position]! |
+    (memory[position + 1]! << 8) |
+    (memory[position + 2]! << 16) |
+    (memory[position + 3]! << 24)
+  )
+}

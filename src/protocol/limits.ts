@@ -1,0 +1,28 @@
+// How much of a peer's data one connection takes, and why the defaults are what they are.
+
+/** Bound what one connection takes from its peer. */
+export interface Limits {
+  /** Largest message in bytes, counted as payload after extensions decoded it. */
+  readonly maxMessageSize: number
+  /** Most frames in one message, empty ones included. */
+  readonly maxFragments: number
+}
+
+/**
+ * The largest message a server takes: 1 MiB. It is more than nearly every application sends, and little enough
+ * that a thousand hostile clients cannot fill a machine.
+ */
+export const SERVER_MAX_MESSAGE_SIZE: number = 1024 * 1024
+
+/** The largest message a client takes: 16 MiB, because it chose the server that it talks to. */
+export const CLIENT_MAX_MESSAGE_SIZE: number = 16 * 1024 * 1024
+
+/**
+ * The most fragments of a message: 131,072. A fragment costs no memory of its own, because payloads are
+ * laid end to end; the limit only ends messages that go on for ever with empty fragments. Conformance suites
+ * send 65,536 fragments of 64 bytes.
+ */
+export const MAX_FRAGMENTS = 131_072
+
+/** The size of a control frame's payload: at most 125 bytes (RFC 6455 section 5.5). */
+export const MAX_CONTROL_PAYLOAD = 125
