@@ -1,0 +1,238 @@
+// One open WebSocket, as users hold it. What happens inside is the link's business; here is its public face.
+
+import { randomFillSync, randomUUID } from 'node:crypto'
+import { TextEncoder } from 'node:util'
+import { StateError } from '../errors.ts'
+import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
+import type { Message } from '../protocol/message-assembler.ts'
+import { Opcode } from '../protocol/opcode.ts'
+import type { Role } from '../protocol/protocol.ts'
+import type { Address } from '../transport/transport.ts'
+import { type ConnectionHandler, HandlerConsumer } from './handler.ts'
+import { Inbox, type ReceiveOptions } from './inbox.ts'
+import type { Link, LinkState } from './link.ts'
+
+/** Hold the HTTP request with which a connection was opened. */
+export interface HandshakeRequest {
+  /** The path with the query, such as `/chat?room=1`. */
+  readonly target: string
+  /** Names in lower case; several values of one name are joined by ", ". */
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+/** Hold the HTTP response with which a connection was opened. */
+export interface HandshakeResponse {
+  readonly status: number
+  /** Names in lower case; several values of one name are joined by ", ". */
+  readonly headers: Readonly<Record<string, string | undefined>>
+}
+
+/** What can be sent. */
+export type Sendable = string | Uint8Array | ArrayBuffer | DataView
+
+/** Choose how a message is sent. */
+export interface SendOptions {
+  /**
+   * The kind of message, when it is not what the value says: `text` sends bytes that are UTF-8 as text, `binary`
+   * sends a string as bytes.
+   */
+  readonly type?: 'text' | 'binary'
+}
+
+/** What a connection is made of; made by `serve`, `upgrade` and `connect`. */
+export interface ConnectionInit<Data> {
+  readonly link: Link
+  readonly request: HandshakeRequest
+  readonly response: HandshakeResponse
+  readonly subprotocol: string | undefined
+  readonly data: Data
+}
+
+const encoder = new TextEncoder()
+
+/** Talk to one peer: an open WebSocket of either role. */
+export class Connection<Data = unknown> implements AsyncIterable<Message>, AsyncDisposable {
+  /** Whatever belongs to this connection: what `onHandshake` returned, and yours to change. */
+  data: Data
+  /** The request of the opening handshake. */
+  readonly request: HandshakeRequest
+  /** The response of the opening handshake. */
+  readonly response: HandshakeResponse
+  /** The subprotocol that both ends agreed on. */
+  readonly subprotocol: string | undefined
+  readonly #link: Link
+  #inbox: Inbox | undefined
+  #id: string | undefined
+
+  /** @internal */
+  constructor(init: ConnectionInit<Data>) {
+    this.#link = init.link
+    this.request = init.request
+    this.response = init.response
+    this.subprotocol = init.subprotocol
+    this.data = init.data
+  }
+
+  /** Begin to read: into a handler object if one is given, else for `receive()` and loops. @internal */
+  start(handler?: ConnectionHandler<Data>): void {
+    if (handler !== undefined) {
+      void new HandlerConsumer(handler, this, this.#link).open()
+      return
+    }
+    const { receiveHighWaterMark, receiveLowWaterMark } = this.#link.options
+    this.#inbox = new Inbox(receiveHighWaterMark, receiveLowWaterMark, this.#link)
+    this.#link.start(this.#inbox)
+  }
+
+  /** A unique name of this connection (a random UUID), for logs and maps. */
+  get id(): string {
+    this.#id ??= randomUUID()
+    return this.#id
+  }
+
+  /** The end that we are. */
+  get role(): Role {
+    return this.#link.protocol.role
+  }
+
+  /** How far the connection's end has come: data can be sent while it is `open`. */
+  get state(): LinkState {
+    return this.#link.state
+  }
+
+  /** Our own address; `undefined` on Unix sockets and after the end. */
+  get localAddress(): Address | undefined {
+    return this.#link.transport.localAddress
+  }
+
+  /** The peer's address; `undefined` on Unix sockets and after the end. */
+  get remoteAddress(): Address | undefined {
+    return this.#link.transport.remoteAddress
+  }
+
+  /** Bytes that were sent here and that the system has not taken yet. */
+  get bufferedAmount(): number {
+    return this.#link.transport.bufferedAmount
+  }
+
+  /** Time from the last answered ping to its pong, in ms; `undefined` before the first. */
+  get latency(): number | undefined {
+    return this.#link.latency
+  }
+
+  /** How the connection ended. Never rejects. Answers to `wait_closed()` of Python's websockets. */
+  get closed(): Promise<CloseInfo> {
+    return this.#link.closed
+  }
+
+  /**
+   * Send a message: a string as text, bytes as binary.
+   *
+   * Resolves at once below `sendHighWaterMark`, and above it when all has left. Await it in a loop that produces
+   * data. Do not change the bytes before it resolved. Rejects with ConnectionClosedError; a rejection that nobody
+   * looks at does no harm. Throws a TypeError for a value that is no message.
+   */
+  send(message: Sendable, options?: SendOptions): Promise<void> {
+    const link = this.#link
+    if (link.state !== 'open') {
+      if (typeof message !== 'string') toBytes(message)
+      return link.refuse()
+    }
+    if (typeof message === 'string') {
+      if (options?.type === 'binary') link.protocol.sendBytes(encoder.encode(message))
+      else link.protocol.sendText(message)
+    } else {
+      const bytes = toBytes(message)
+      if (options?.type === 'text') sendBytesAsText(link, bytes)
+      else link.protocol.sendBytes(bytes)
+    }
+    return link.afterSend()
+  }
+
+  /**
+   * Wait for the next message. Rejects with ConnectionClosedError when there will be none, with the signal's
+   * reason when aborted, with WebSocketTimeoutError after `timeout` ms, and with StateError when somebody else
+   * waits already. A message is never lost to a wait that was given up.
+   */
+  receive(options?: ReceiveOptions): Promise<Message> {
+    return this.#inbox === undefined ? rejectedReceive() : this.#inbox.receive(options)
+  }
+
+  /** Iterate over messages: ends after 1000, 1001 or no code, and throws ConnectionClosedError otherwise. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    if (this.#inbox === undefined) throw new StateError('WS_RECEIVE_WITH_HANDLER')
+    return this.#inbox.iterate()
+  }
+
+  /**
+   * Send a ping (at most 125 bytes, four random ones by default) and resolve to its latency in ms. Rejects with
+   * ConnectionClosedError, or with StateError while a ping with the same payload is under way.
+   */
+  ping(payload?: string | Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<number> {
+    const bytes = payload === undefined ? randomFillSync(new Uint8Array(4)) : toControlPayload(payload)
+    return this.#link.ping(bytes, options?.signal)
+  }
+
+  /** Send a pong that nobody asked for (RFC 6455 section 5.5.3): a one-sided heartbeat. */
+  pong(payload: string | Uint8Array = ''): void {
+    this.#link.protocol.sendPong(toControlPayload(payload))
+  }
+
+  /**
+   * Close with a code (1000 by default; 1000-1003, 1007-1014 or 3000-4999) and a reason of at most 123 bytes.
+   * Waits for the closing handshake and the end of TCP, at most `closeTimeout`. Calling it again only waits.
+   * Throws a RangeError for a code or reason that must not be sent. Messages that still come are dropped.
+   */
+  close(code: number = CloseCode.Normal, reason = ''): Promise<CloseInfo> {
+    this.#link.close(code, reason)
+    return this.#link.closed
+  }
+
+  /** Drop the connection at once, without a closing handshake. */
+  terminate(): void {
+    this.#link.terminate()
+  }
+
+  /** Stop taking messages; the socket is paused, so that the peer has to wait. */
+  pause(): void {
+    this.#link.pauseByUser()
+  }
+
+  /** Take messages again. */
+  resume(): void {
+    this.#link.resumeByUser()
+  }
+
+  /** Close with 1000 and wait until all is over: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function rejectedReceive(): Promise<never> {
+  return Promise.reject(new StateError('WS_RECEIVE_WITH_HANDLER'))
+}
+
+function toBytes(message: Uint8Array | ArrayBuffer | DataView): Uint8Array {
+  if (message instanceof Uint8Array) return message
+  if (ArrayBuffer.isView(message))
+    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+  if (message instanceof ArrayBuffer) return new Uint8Array(message)
+  throw new TypeError(`a message must be a string or bytes, not ${describeType(message)}`)
+}
+
+function toControlPayload(payload: string | Uint8Array): Uint8Array {
+  return typeof payload === 'string' ? encoder.encode(payload) : toBytes(payload)
+}
+
+function sendBytesAsText(link: Link, bytes: Uint8Array): void {
+  if (!link.platform.isUtf8(bytes, 0, bytes.length)) {
+    throw new TypeError('bytes that are sent as text must be valid UTF-8')
+  }
+  link.protocol.sendBytes(bytes, Opcode.Text)
+}
+
+function describeType(value: unknown): string {
+  if (value === null) return 'null'
+  return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value
+}

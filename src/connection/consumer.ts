@@ -1,0 +1,15 @@
+// Whoever takes the messages of a connection: an inbox for receive() and loops, or a handler object.
+
+import type { CloseInfo } from '../protocol/close-code.ts'
+import type { Message } from '../protocol/message-assembler.ts'
+
+/** Take what a connection brings. Calls are made while bytes are parsed: they must not throw. */
+export interface Consumer {
+  message(message: Message): void
+  ping(payload: Uint8Array): void
+  pong(payload: Uint8Array): void
+  /** Below the send high-water mark again, after having been above it. */
+  drain(): void
+  /** Called once, last. */
+  closed(info: CloseInfo): void
+}

@@ -1,0 +1,97 @@
+// The callback style: a handler object whose methods are called as things happen, with nothing in between.
+// What a handler throws, or rejects with, is logged and ends its own connection with 1011.
+
+import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
+import type { Message } from '../protocol/message-assembler.ts'
+import type { Connection } from './connection.ts'
+import type { Consumer } from './consumer.ts'
+import type { Link } from './link.ts'
+
+/** Handle connections by callbacks. All methods are optional; they may be async. */
+export interface ConnectionHandler<Data = unknown> {
+  /** The connection is open. While a promise that this returns is pending, messages wait. */
+  open?(connection: Connection<Data>): void | Promise<void>
+  /** A message came. */
+  message?(connection: Connection<Data>, message: Message): void | Promise<void>
+  /** A ping came; it was answered already. */
+  ping?(connection: Connection<Data>, payload: Uint8Array): void | Promise<void>
+  /** A pong came, asked for or not. */
+  pong?(connection: Connection<Data>, payload: Uint8Array): void | Promise<void>
+  /** All that was above the send high-water mark has left. */
+  drain?(connection: Connection<Data>): void | Promise<void>
+  /** The connection is closed. Called exactly once for each connection that was opened. */
+  close?(connection: Connection<Data>, info: CloseInfo): void | Promise<void>
+}
+
+/** Deliver to a handler object. */
+export class HandlerConsumer<Data> implements Consumer {
+  readonly #handler: ConnectionHandler<Data>
+  readonly #connection: Connection<Data>
+  readonly #link: Link
+
+  constructor(handler: ConnectionHandler<Data>, connection: Connection<Data>, link: Link) {
+    this.#handler = handler
+    this.#connection = connection
+    this.#link = link
+  }
+
+  /** Call `open`, then begin to read. */
+  async open(): Promise<void> {
+    try {
+      const pending = this.#handler.open?.(this.#connection)
+      if (pending !== undefined) await pending
+    } catch (error) {
+      this.#failed(error)
+    }
+    this.#link.start(this)
+  }
+
+  message(message: Message): void {
+    try {
+      const pending = this.#handler.message?.(this.#connection, message)
+      if (pending !== undefined) this.#watch(pending)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  ping(payload: Uint8Array): void {
+    this.#call(() => this.#handler.ping?.(this.#connection, payload))
+  }
+
+  pong(payload: Uint8Array): void {
+    this.#call(() => this.#handler.pong?.(this.#connection, payload))
+  }
+
+  drain(): void {
+    this.#call(() => this.#handler.drain?.(this.#connection))
+  }
+
+  closed(info: CloseInfo): void {
+    this.#call(() => this.#handler.close?.(this.#connection, info))
+  }
+
+  #call(callback: () => void | Promise<void>): void {
+    try {
+      const pending = callback()
+      if (pending !== undefined) this.#watch(pending)
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #watch(pending: Promise<void>): void {
+    // An arrow function as handler returns whatever its expression gives, such as the promise of send().
+    if (typeof pending?.then === 'function') pending.then(undefined, (error) => this.#failed(error))
+  }
+
+  #failed(error: unknown): void {
+    handlerFailed(this.#link, error)
+  }
+}
+
+/** Report what a handler threw, and close with 1011. The peer hears no details: they can be sensitive. */
+export function handlerFailed(link: Link, error: unknown): void {
+  link.options.logger.error('openline: a connection handler failed', error)
+  link.close(CloseCode.InternalError, '')
+}

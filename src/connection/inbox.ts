@@ -1,0 +1,144 @@
+// The consumer behind receive() and `for await`: messages wait here, bounded, until somebody asks for them.
+
+import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../errors.ts'
+import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
+import type { Message } from '../protocol/message-assembler.ts'
+import type { Consumer } from './consumer.ts'
+import { MessageQueue } from './message-queue.ts'
+
+/** Be told when the inbox is full and when it has room again. */
+export interface Flow {
+  pauseParsing(): void
+  resumeParsing(): void
+}
+
+/** Wait for a message. */
+export interface ReceiveOptions {
+  /** Stop waiting when aborted; the message then goes to the next who asks. */
+  readonly signal?: AbortSignal
+  /** Longest time to wait, in ms; without it there is no limit. */
+  readonly timeout?: number
+}
+
+interface Waiter {
+  deliver(message: Message): void
+  end(info: CloseInfo): void
+}
+
+/** Keep messages for receive() and loops. */
+export class Inbox implements Consumer {
+  readonly #queue: MessageQueue
+  readonly #flow: Flow
+  #waiter: Waiter | undefined
+  #info: CloseInfo | undefined
+
+  constructor(high: number, low: number, flow: Flow) {
+    this.#queue = new MessageQueue(high, low)
+    this.#flow = flow
+  }
+
+  message(message: Message): void {
+    const waiter = this.#waiter
+    if (waiter !== undefined) {
+      this.#waiter = undefined
+      waiter.deliver(message)
+      return
+    }
+    this.#queue.push(message)
+    if (this.#queue.isFull) this.#flow.pauseParsing()
+  }
+
+  ping(): void {}
+  pong(): void {}
+  drain(): void {}
+
+  closed(info: CloseInfo): void {
+    this.#info = info
+    const waiter = this.#waiter
+    this.#waiter = undefined
+    waiter?.end(info)
+  }
+
+  /** Resolve to the next message; reject with ConnectionClosedError when there will be none. */
+  receive(options: ReceiveOptions = {}): Promise<Message> {
+    const { signal, timeout } = options
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    const message = this.#take()
+    if (message !== undefined) return Promise.resolve(message)
+    if (this.#info !== undefined) return Promise.reject(new ConnectionClosedError(this.#info))
+    if (this.#waiter !== undefined) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        deliver: (message) => {
+          cleanUp()
+          resolve(message)
+        },
+        end: (info) => {
+          cleanUp()
+          reject(new ConnectionClosedError(info))
+        },
+      }
+      const giveUp = (reason: unknown): void => {
+        cleanUp()
+        this.#waiter = undefined
+        reject(reason)
+      }
+      const onAbort = (): void => giveUp(signal!.reason)
+      const timer =
+        timeout === undefined
+          ? undefined
+          : setTimeout(() => giveUp(new WebSocketTimeoutError('receive', timeout)), timeout)
+      const cleanUp = (): void => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+      }
+      signal?.addEventListener('abort', onAbort)
+      this.#waiter = waiter
+    })
+  }
+
+  /** Iterate over messages: ends after an ordinary close (1000, 1001 or no code) and throws otherwise. */
+  iterate(): AsyncIterableIterator<Message> {
+    let isDone = false
+    const iterator: AsyncIterableIterator<Message> = {
+      next: () => {
+        if (isDone) return Promise.resolve({ value: undefined, done: true })
+        const message = this.#take()
+        if (message !== undefined) return Promise.resolve({ value: message, done: false })
+        if (this.#info !== undefined) {
+          isDone = true
+          return endOfIteration(this.#info)
+        }
+        if (this.#waiter !== undefined) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
+        return new Promise((resolve) => {
+          this.#waiter = {
+            deliver: (message) => resolve({ value: message, done: false }),
+            end: (info) => {
+              isDone = true
+              resolve(endOfIteration(info))
+            },
+          }
+        })
+      },
+      return: () => {
+        isDone = true
+        return Promise.resolve({ value: undefined, done: true })
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    }
+    return iterator
+  }
+
+  #take(): Message | undefined {
+    const wasFull = this.#queue.isFull
+    const message = this.#queue.take()
+    if (wasFull && !this.#queue.isFull) this.#flow.resumeParsing()
+    return message
+  }
+}
+
+function endOfIteration(info: CloseInfo): Promise<IteratorReturnResult<undefined>> {
+  return isOrdinaryClose(info.code)
+    ? Promise.resolve({ value: undefined, done: true })
+    : Promise.reject(new ConnectionClosedError(info))
+}

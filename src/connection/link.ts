@@ -1,0 +1,439 @@
+// The inside of a connection: joins transport and protocol, keeps watch over the peer, and sees a closing
+// through to its end. What came goes to the consumer.
+
+import { ConnectionClosedError, ProtocolError, WebSocketTimeoutError } from '../errors.ts'
+import type { Engine } from '../kernel/engine.ts'
+import { CloseCode, type CloseFrame, type CloseInfo } from '../protocol/close-code.ts'
+import type { Extension } from '../protocol/extension.ts'
+import type { Message } from '../protocol/message-assembler.ts'
+import type { Platform } from '../protocol/platform.ts'
+import { Protocol, type ProtocolHandler, type Role } from '../protocol/protocol.ts'
+import type { Clock } from '../timing/clock.ts'
+import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
+import type { Transport, TransportHandler } from '../transport/transport.ts'
+import type { Consumer } from './consumer.ts'
+import { diagnose } from './diagnosis.ts'
+import { Heartbeat, type HeartbeatTarget } from './heartbeat.ts'
+import type { Flow } from './inbox.ts'
+import type { ResolvedConnectionOptions } from './options.ts'
+import { PendingPings } from './pending-pings.ts'
+
+/** What a link is made of. */
+export interface LinkOptions {
+  readonly role: Role
+  readonly engine: Engine
+  readonly transport: Transport
+  readonly wheel: TimerWheel
+  readonly options: ResolvedConnectionOptions
+  readonly extensions?: readonly Extension[]
+}
+
+/** Name how far the end of a connection has come. */
+export type LinkState = 'open' | 'closing' | 'closed'
+
+const RESOLVED = Promise.resolve()
+// Payloads of heartbeats: a name, so that they can be told from a user's, and a number that never repeats.
+const HEARTBEAT_PREFIX = 'openline:'
+
+interface Sender {
+  resolve(): void
+  reject(error: Error): void
+}
+
+/** Run one connection. */
+export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget, TimerTask, Flow {
+  readonly transport: Transport
+  readonly protocol: Protocol
+  readonly options: ResolvedConnectionOptions
+  readonly platform: Platform
+  readonly #wheel: TimerWheel
+  readonly #clock: Clock
+  #consumer!: Consumer
+  #state: LinkState = 'open'
+  #heartbeat: Heartbeat | undefined
+  #heartbeats = 0
+  #pings: PendingPings | undefined
+  #senders: Sender[] = []
+  #isAboveMark = false
+  #isParsingPaused = false
+  #isPausedByUser = false
+  #isTransportPaused = false
+  #lastByteAt: number | undefined
+  #messageDeadline: MessageDeadline | undefined
+  /** The peer ended the stream, but what it sent before is not parsed yet. */
+  #isEndPending = false
+  #error: Error | undefined
+  #wasTerminated = false
+  #info: CloseInfo | undefined
+  #closed: { readonly promise: Promise<CloseInfo>; resolve(info: CloseInfo): void } | undefined
+  #latency: number | undefined
+
+  constructor(init: LinkOptions) {
+    const { engine, options, transport, wheel } = init
+    this.transport = transport
+    this.options = options
+    this.platform = engine.platform
+    this.#wheel = wheel
+    this.#clock = wheel.clock
+    this.protocol = new Protocol({
+      role: init.role,
+      kernel: engine.kernel,
+      platform: engine.platform,
+      maskingKeys: engine.maskingKeys,
+      limits: options.limits,
+      accept: options.accept,
+      extensions: init.extensions ?? [],
+      output: transport,
+      handler: this,
+    })
+  }
+
+  /** Begin to read, and to watch over the peer. */
+  start(consumer: Consumer): void {
+    this.#consumer = consumer
+    const { pingInterval, pingTimeout } = this.options
+    if (pingInterval !== Number.POSITIVE_INFINITY) {
+      this.#heartbeat = new Heartbeat(this.#wheel, this, pingInterval, pingTimeout)
+    }
+    this.transport.start(this)
+  }
+
+  get state(): LinkState {
+    return this.#state
+  }
+
+  /** The latency of the ping that was answered last, in ms. */
+  get latency(): number | undefined {
+    return this.#latency
+  }
+
+  /** How the connection ended; `undefined` before. */
+  get info(): CloseInfo | undefined {
+    return this.#info
+  }
+
+  /** A promise of how the connection ends. It is made when first asked for. */
+  get closed(): Promise<CloseInfo> {
+    if (this.#closed === undefined) {
+      let resolve!: (info: CloseInfo) => void
+      const promise = new Promise<CloseInfo>((settle) => {
+        resolve = settle
+      })
+      this.#closed = { promise, resolve }
+      if (this.#info !== undefined) resolve(this.#info)
+    }
+    return this.#closed.promise
+  }
+
+  // --- sending ---
+
+  /** Say after something was written whether its sender may go on: at once below the mark, else after drain. */
+  afterSend(): Promise<void> {
+    const { transport } = this
+    const mark = this.options.sendHighWaterMark
+    if (transport.bufferedAmount <= mark) return RESOLVED
+    transport.flush()
+    if (transport.bufferedAmount <= mark) return RESOLVED
+    if (!this.#isAboveMark) {
+      this.#isAboveMark = true
+      transport.notifyDrain()
+    }
+    const promise = new Promise<void>((resolve, reject) => {
+      this.#senders.push({ resolve, reject })
+    })
+    // Callback style never looks at the promise; its rejection must not count as unhandled.
+    promise.catch(ignore)
+    return promise
+  }
+
+  /** A promise that is rejected because the connection no longer takes data. */
+  refuse(): Promise<never> {
+    const promise = Promise.reject(this.closedError())
+    promise.catch(ignore)
+    return promise
+  }
+
+  closedError(): ConnectionClosedError {
+    return new ConnectionClosedError(this.#info)
+  }
+
+  /** Send a ping and resolve to its latency in ms. */
+  ping(payload: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+    if (this.#state !== 'open') return this.refuse()
+    this.#pings ??= new PendingPings()
+    const pings = this.#pings
+    const promise = new Promise<number>((resolve, reject) => {
+      signal?.throwIfAborted()
+      const onAbort = (): void => {
+        pings.remove(payload)
+        reject(signal!.reason)
+      }
+      const settle = {
+        resolve: (latency: number) => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve(latency)
+        },
+        reject: (error: Error) => {
+          signal?.removeEventListener('abort', onAbort)
+          reject(error)
+        },
+      }
+      pings.assertFree(payload)
+      this.protocol.sendPing(payload)
+      pings.add(payload, this.#clock.now(), settle)
+      signal?.addEventListener('abort', onAbort)
+    })
+    promise.catch(ignore)
+    return promise
+  }
+
+  // --- flow ---
+
+  pauseParsing(): void {
+    if (this.#isParsingPaused || this.#state === 'closed') return
+    this.#isParsingPaused = true
+    this.protocol.pause()
+    // A consumer that catches up before this turn ends costs no system call.
+    queueMicrotask(() => process.nextTick(() => this.#settleTransport()))
+  }
+
+  resumeParsing(): void {
+    this.#isParsingPaused = false
+    this.#resumeProtocol()
+    this.#settleTransport()
+  }
+
+  /** Stop reading until `resumeByUser`. */
+  pauseByUser(): void {
+    this.#isPausedByUser = true
+    this.protocol.pause()
+    this.#settleTransport()
+  }
+
+  resumeByUser(): void {
+    this.#isPausedByUser = false
+    this.#resumeProtocol()
+    this.#settleTransport()
+  }
+
+  #resumeProtocol(): void {
+    if (this.isReadingPaused) return
+    this.protocol.resume()
+    if (this.#isEndPending && !this.protocol.hasBacklog) this.#endTransport()
+  }
+
+  #settleTransport(): void {
+    const shouldPause = this.isReadingPaused
+    if (shouldPause === this.#isTransportPaused || this.#state === 'closed') return
+    this.#isTransportPaused = shouldPause
+    if (shouldPause) this.transport.pause()
+    else this.transport.resume()
+  }
+
+  get isReadingPaused(): boolean {
+    return this.#isParsingPaused || this.#isPausedByUser
+  }
+
+  // --- closing ---
+
+  /** Begin the closing handshake. Throw a RangeError for a code or reason that must not be sent. */
+  close(code: number, reason: string): void {
+    if (this.#state !== 'open') return
+    this.protocol.sendClose(code, reason)
+    this.#beginClosing()
+  }
+
+  /** Drop the connection without a closing handshake. */
+  terminate(): void {
+    if (this.#state === 'closed') return
+    this.#wasTerminated = this.protocol.state === 'open' || this.protocol.state === 'close-sent'
+    this.#beginClosing()
+    this.transport.destroy()
+  }
+
+  /** Fail the connection (RFC 6455 section 7.1.7). */
+  fail(code: number, error: Error, reason: string): void {
+    if (this.#state === 'closed') return
+    this.#error ??= error
+    this.protocol.fail(code, reason)
+    this.#endTransport()
+  }
+
+  #beginClosing(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    this.#heartbeat?.stop()
+    this.#stopMessageDeadline()
+    this.#wheel.schedule(this, this.options.closeTimeout)
+    this.transport.flush()
+    // Messages that still come are dropped (RFC 6455 section 1.4), so that the peer's close frame can be reached.
+    this.#isParsingPaused = false
+    this.#isPausedByUser = false
+    this.protocol.resume()
+    this.#settleTransport()
+  }
+
+  /** Nothing more is to be said: end our half, and drop the rest after a deadline. */
+  #endTransport(): void {
+    this.#beginClosing()
+    this.transport.end()
+  }
+
+  /** The closing took too long. */
+  onTimer(): void {
+    this.#error ??= new WebSocketTimeoutError('close', this.options.closeTimeout)
+    this.transport.destroy()
+  }
+
+  // --- what the transport reports ---
+
+  onRead(length: number): void {
+    this.#lastByteAt = this.#clock.now()
+    this.protocol.receiveRead(length)
+    this.#watchMessage()
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.#lastByteAt = this.#clock.now()
+    this.protocol.receiveData(bytes)
+    this.#watchMessage()
+  }
+
+  onEnd(): void {
+    if (this.protocol.hasBacklog) this.#isEndPending = true
+    else this.#endTransport()
+  }
+
+  onDrain(): void {
+    this.protocol.outputDrained()
+    if (!this.#isAboveMark) return
+    this.#isAboveMark = false
+    const senders = this.#senders
+    this.#senders = []
+    for (const sender of senders) sender.resolve()
+    if (this.#state === 'open') this.#consumer.drain()
+  }
+
+  onClosed(error: Error | undefined): void {
+    this.#error ??= error
+    this.#beginClosing()
+    this.#state = 'closed'
+    this.#wheel.cancel(this)
+    const info = this.#makeInfo()
+    this.#info = info
+    const senders = this.#senders
+    this.#senders = []
+    const closedError = this.closedError()
+    for (const sender of senders) sender.reject(closedError)
+    this.#pings?.rejectAll(closedError)
+    this.#consumer.closed(info)
+    this.#closed?.resolve(info)
+  }
+
+  // --- what the protocol reports ---
+
+  onMessage(message: Message): void {
+    if (this.#messageDeadline !== undefined) this.#stopMessageDeadline()
+    if (this.#state === 'open') this.#consumer.message(message)
+  }
+
+  onPing(payload: Uint8Array): void {
+    if (this.#state === 'open') this.#consumer.ping(payload)
+  }
+
+  onPong(payload: Uint8Array): void {
+    const latency = this.#pings?.acknowledge(payload, this.#clock.now())
+    if (latency !== undefined) this.#latency = latency
+    if (this.#state === 'open') this.#consumer.pong(payload)
+  }
+
+  onClose(): void {
+    // RFC 6455 section 7.1.1: "the server MUST close the connection immediately", and "a client SHOULD wait for the
+    // server to close the connection".
+    if (this.protocol.role === 'server') this.#endTransport()
+    else this.#beginClosing()
+  }
+
+  onFailure(error: ProtocolError): void {
+    this.#error ??= error
+    this.#endTransport()
+  }
+
+  // --- the heartbeat ---
+
+  get activity(): number {
+    return this.#lastByteAt ?? 0
+  }
+
+  sendHeartbeat(): void {
+    this.#pings ??= new PendingPings()
+    const payload = new TextEncoder().encode(`${HEARTBEAT_PREFIX}${++this.#heartbeats}`)
+    this.#pings.add(payload, this.#clock.now(), undefined)
+    this.protocol.sendPing(payload)
+  }
+
+  heartbeatFailed(): void {
+    const error = new WebSocketTimeoutError('ping', this.options.pingTimeout)
+    this.fail(CloseCode.InternalError, error, 'heartbeat timeout')
+  }
+
+  // --- messages that do not end ---
+
+  #watchMessage(): void {
+    const { messageTimeout } = this.options
+    if (messageTimeout === Number.POSITIVE_INFINITY || !this.protocol.isReceivingMessage) return
+    if (this.#messageDeadline !== undefined || this.#state !== 'open') return
+    this.#messageDeadline = new MessageDeadline(this)
+    this.#wheel.schedule(this.#messageDeadline, messageTimeout)
+  }
+
+  #stopMessageDeadline(): void {
+    if (this.#messageDeadline === undefined) return
+    this.#wheel.cancel(this.#messageDeadline)
+    this.#messageDeadline = undefined
+  }
+
+  messageTimedOut(): void {
+    const error = new ProtocolError('WS_MESSAGE_TIMEOUT', `${this.options.messageTimeout} ms`)
+    this.fail(error.closeCode, error, error.reason)
+  }
+
+  #makeInfo(): CloseInfo {
+    const { received, sent, beganBy } = this.protocol
+    const initiator = beganBy ?? (this.#wasTerminated ? 'local' : 'remote')
+    const counts: CloseFrame = received ?? sent ?? { code: CloseCode.Abnormal, reason: '' }
+    const now = this.#clock.now()
+    return {
+      code: counts.code,
+      reason: counts.reason,
+      received,
+      sent,
+      initiator,
+      clean: received !== undefined && sent !== undefined,
+      diagnosis: diagnose({
+        received,
+        sent,
+        initiator,
+        error: this.#error,
+        wasTerminated: this.#wasTerminated,
+        silence: this.#lastByteAt === undefined ? undefined : now - this.#lastByteAt,
+      }),
+      error: this.#error,
+    }
+  }
+}
+
+/** The time by which the message that is coming must be complete. */
+class MessageDeadline implements TimerTask {
+  readonly #link: Link
+
+  constructor(link: Link) {
+    this.#link = link
+  }
+
+  onTimer(): void {
+    this.#link.messageTimedOut()
+  }
+}
+
+function ignore(): void {}

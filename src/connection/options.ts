@@ -1,0 +1,168 @@
+// The options that every connection has, in both roles: their defaults, each with its reason, and their checks.
+
+import {
+  CLIENT_MAX_MESSAGE_SIZE,
+  type Limits,
+  MAX_FRAGMENTS,
+  SERVER_MAX_MESSAGE_SIZE,
+} from '../protocol/limits.ts'
+import type { AcceptedMessages } from '../protocol/message-assembler.ts'
+import type { Role } from '../protocol/protocol.ts'
+
+/** Take log lines: any object with these methods, such as `console`. */
+export interface Logger {
+  error(...values: unknown[]): void
+}
+
+/** Set up one connection. Durations are ms, sizes are bytes; `false` turns a timeout off. */
+export interface ConnectionOptions {
+  // --- timeouts ---
+
+  /**
+   * Time between two pings of ours, in ms.
+   * @default 20_000: shorter than the idle limits of common proxies, which begin at 30 s
+   */
+  readonly pingInterval?: number | false
+  /**
+   * Time in which something must come after a ping, in ms; any byte counts as life. Then the connection fails
+   * with 1011.
+   * @default 20_000
+   */
+  readonly pingTimeout?: number | false
+  /**
+   * Time for the closing handshake and the end of TCP, in ms; then the transport is dropped.
+   * @default 10_000
+   */
+  readonly closeTimeout?: number
+  /**
+   * Time in which a message must be complete once it has begun, in ms; then the connection fails with 1008.
+   * @default 60_000 on servers, so that clients cannot hold memory with messages that never end; false on clients
+   */
+  readonly messageTimeout?: number | false
+
+  // --- limits ---
+
+  /**
+   * Largest message that is taken, in bytes; a larger one fails the connection with 1009.
+   * @default 1 MiB on servers, 16 MiB on clients
+   */
+  readonly maxMessageSize?: number
+  /**
+   * Most fragments of one message, empty ones included.
+   * @default 131_072
+   */
+  readonly maxFragments?: number
+  /**
+   * Kinds of messages that are taken; another kind fails the connection with 1003.
+   * @default 'any'
+   */
+  readonly accept?: AcceptedMessages
+
+  // --- backpressure ---
+
+  /**
+   * Messages that may wait for `receive()` or a loop before the socket is paused.
+   * @default 16: enough to keep a consumer busy, little enough to stop a fast peer early
+   */
+  readonly receiveHighWaterMark?: number
+  /**
+   * Messages left waiting at which the socket goes on.
+   * @default a quarter of `receiveHighWaterMark`
+   */
+  readonly receiveLowWaterMark?: number
+  /**
+   * Bytes that may wait to be sent before `send()` waits.
+   * @default 64 KiB
+   */
+  readonly sendHighWaterMark?: number
+
+  // --- escape hatches ---
+
+  /**
+   * Where errors of handlers are reported.
+   * @default console
+   */
+  readonly logger?: Logger
+}
+
+/** Hold the options with all defaults filled in. `Infinity` stands for a timeout that is off. */
+export interface ResolvedConnectionOptions {
+  readonly pingInterval: number
+  readonly pingTimeout: number
+  readonly closeTimeout: number
+  readonly messageTimeout: number
+  readonly limits: Limits
+  readonly accept: AcceptedMessages
+  readonly receiveHighWaterMark: number
+  readonly receiveLowWaterMark: number
+  readonly sendHighWaterMark: number
+  readonly logger: Logger
+}
+
+const PING_INTERVAL = 20_000
+const PING_TIMEOUT = 20_000
+const CLOSE_TIMEOUT = 10_000
+const SERVER_MESSAGE_TIMEOUT = 60_000
+const RECEIVE_HIGH_WATER_MARK = 16
+const SEND_HIGH_WATER_MARK = 64 * 1024
+
+// Node's timers turn longer delays into 1 ms.
+const LONGEST_DELAY = 2 ** 31 - 1
+
+/** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
+export function resolveConnectionOptions(options: ConnectionOptions, role: Role): ResolvedConnectionOptions {
+  const isServer = role === 'server'
+  const high = checkCount('receiveHighWaterMark', options.receiveHighWaterMark ?? RECEIVE_HIGH_WATER_MARK, 1)
+  const low = checkCount('receiveLowWaterMark', options.receiveLowWaterMark ?? high >> 2, 0)
+  if (low >= high) {
+    throw new RangeError(`receiveLowWaterMark (${low}) must be below receiveHighWaterMark (${high})`)
+  }
+  const accept = options.accept ?? 'any'
+  if (accept !== 'any' && accept !== 'text' && accept !== 'binary') {
+    throw new TypeError(`accept must be 'any', 'text' or 'binary', not ${String(accept)}`)
+  }
+  const logger = options.logger ?? console
+  if (typeof logger?.error !== 'function') throw new TypeError('logger must have a method error()')
+  return {
+    pingInterval: checkDuration('pingInterval', options.pingInterval ?? PING_INTERVAL),
+    pingTimeout: checkDuration('pingTimeout', options.pingTimeout ?? PING_TIMEOUT),
+    closeTimeout: checkDuration('closeTimeout', options.closeTimeout ?? CLOSE_TIMEOUT),
+    messageTimeout: checkDuration(
+      'messageTimeout',
+      options.messageTimeout ?? (isServer ? SERVER_MESSAGE_TIMEOUT : false),
+    ),
+    limits: {
+      maxMessageSize: checkCount(
+        'maxMessageSize',
+        options.maxMessageSize ?? (isServer ? SERVER_MAX_MESSAGE_SIZE : CLIENT_MAX_MESSAGE_SIZE),
+        0,
+      ),
+      maxFragments: checkCount('maxFragments', options.maxFragments ?? MAX_FRAGMENTS, 1),
+    },
+    accept,
+    receiveHighWaterMark: high,
+    receiveLowWaterMark: low,
+    sendHighWaterMark: checkCount('sendHighWaterMark', options.sendHighWaterMark ?? SEND_HIGH_WATER_MARK, 0),
+    logger,
+  }
+}
+
+/** Check a duration in ms and return it, `Infinity` for `false`. Throw naming the option. */
+export function checkDuration(name: string, value: number | false): number {
+  if (value === false) return Number.POSITIVE_INFINITY
+  if (typeof value !== 'number')
+    throw new TypeError(`${name} must be a number of ms or false, not ${typeof value}`)
+  if (!(value > 0) || value > LONGEST_DELAY) {
+    throw new RangeError(`${name} must be above 0 and at most ${LONGEST_DELAY} ms, not ${value}`)
+  }
+  return value
+}
+
+/** Check a whole number and return it. Throw naming the option. */
+export function checkCount(name: string, value: number, least: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${typeof value}`)
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`${name} must be a whole number of at least ${least}, not ${value}`)
+  }
+  return value
+}

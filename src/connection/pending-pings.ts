@@ -1,0 +1,61 @@
+// Pings that wait for their pongs, and what they tell about latency.
+
+import { StateError } from '../errors.ts'
+
+interface PendingPing {
+  readonly payload: string
+  readonly sentAt: number
+  readonly settle: { resolve(latency: number): void; reject(error: Error): void } | undefined
+}
+
+/** Match pongs to pings. */
+export class PendingPings {
+  /** In the order of sending. */
+  #pings: PendingPing[] = []
+
+  get size(): number {
+    return this.#pings.length
+  }
+
+  /** Throw a StateError when a ping with this payload is under way: its pong would be ambiguous. */
+  assertFree(payload: Uint8Array): void {
+    const key = keyOf(payload)
+    if (this.#pings.some((ping) => ping.payload === key)) throw new StateError('WS_DUPLICATE_PING')
+  }
+
+  /** Note a ping that was sent. */
+  add(payload: Uint8Array, sentAt: number, settle: PendingPing['settle']): void {
+    this.#pings.push({ payload: keyOf(payload), sentAt, settle })
+  }
+
+  /**
+   * Take a pong; return the latency in ms, or `undefined` when it answers none of our pings. It also settles all
+   * earlier pings, because a peer may answer the last of several only (RFC 6455 section 5.5.3).
+   */
+  acknowledge(payload: Uint8Array, now: number): number | undefined {
+    if (this.#pings.length === 0) return undefined
+    const key = keyOf(payload)
+    const index = this.#pings.findIndex((ping) => ping.payload === key)
+    if (index === -1) return undefined
+    const answered = this.#pings.splice(0, index + 1)
+    for (const ping of answered) ping.settle?.resolve(now - ping.sentAt)
+    return now - answered[index]!.sentAt
+  }
+
+  /** Forget a ping that nobody waits for any longer. */
+  remove(payload: Uint8Array): void {
+    const key = keyOf(payload)
+    this.#pings = this.#pings.filter((ping) => ping.payload !== key)
+  }
+
+  /** Reject all that wait. */
+  rejectAll(error: Error): void {
+    const pings = this.#pings
+    this.#pings = []
+    for (const ping of pings) ping.settle?.reject(error)
+  }
+}
+
+function keyOf(payload: Uint8Array): string {
+  return String.fromCharCode(...payload)
+}

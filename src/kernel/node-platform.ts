@@ -1,0 +1,61 @@
+// Text, memory and randomness as Node does them fastest. Buffer's own slicing works on any Uint8Array and
+// takes offsets, so no view has to be made for each message.
+
+import { Buffer, isUtf8 } from 'node:buffer'
+import { randomFillSync } from 'node:crypto'
+import { type Platform, portablePlatform } from '../protocol/platform.ts'
+
+interface BufferMethods {
+  latin1Slice?(this: Uint8Array, start: number, end: number): string
+  utf8Slice?(this: Uint8Array, start: number, end: number): string
+  utf8Write?(this: Uint8Array, text: string, offset: number): number
+}
+
+const { latin1Slice, utf8Slice, utf8Write } = Buffer.prototype as unknown as BufferMethods
+
+// Node puts small typed arrays into its own heap, which is cheaper than memory that need not be zeroed.
+const ZEROED_BELOW = 1024
+
+const REPLACEMENT = '\ufffd'
+
+/** The platform of Node and of what is compatible with it. */
+export const nodePlatform: Platform = {
+  // What a runtime lacks is done in the portable way; these methods of Buffer are in use everywhere, but undocumented.
+  decodeAscii:
+    latin1Slice === undefined
+      ? portablePlatform.decodeAscii
+      : (bytes, start, end) => latin1Slice.call(bytes, start, end),
+
+  decodeUtf8:
+    utf8Slice === undefined
+      ? portablePlatform.decodeUtf8
+      : (bytes, start, end) => {
+          const text = utf8Slice.call(bytes, start, end)
+          // Decoding replaces what is invalid by U+FFFD. Valid text hardly ever contains it, so that only then
+          // the bytes are looked at again.
+          if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(start, end))) return undefined
+          return text
+        },
+
+  isUtf8(bytes, start, end) {
+    return isUtf8(bytes.subarray(start, end))
+  },
+
+  utf8Length(text) {
+    return Buffer.byteLength(text)
+  },
+
+  encodeUtf8:
+    utf8Write === undefined
+      ? portablePlatform.encodeUtf8
+      : (text, target, offset) => utf8Write.call(target, text, offset),
+
+  allocate(size) {
+    if (size < ZEROED_BELOW) return new Uint8Array(size)
+    return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
+  },
+
+  randomFill(bytes) {
+    randomFillSync(bytes)
+  },
+}

@@ -1,0 +1,23 @@
+// Time as an argument. This is the only file that asks the system for it, so tests can put a clock of their own
+// in its place.
+
+/** Give time. All times are in ms. */
+export interface Clock {
+  /** Monotonic time. */
+  now(): number
+  /** Call once after `delay` ms; the timer does not keep the process alive. */
+  setTimeout(callback: () => void, delay: number): unknown
+  clearTimeout(timer: unknown): void
+  /** Call once after input that is already there was read. */
+  afterInput(callback: () => void): void
+}
+
+/** The system's clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout: (callback, delay) => setTimeout(callback, delay).unref(),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  afterInput: (callback) => {
+    setImmediate(callback)
+  },
+}

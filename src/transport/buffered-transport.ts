@@ -1,0 +1,94 @@
+// The writing half that all transports share: frames are gathered in memory and leave in one write.
+
+import { Buffer } from 'node:buffer'
+import type { Output } from '../protocol/output.ts'
+import { flushAll, flushLater } from './flush-queue.ts'
+
+// A frame seldom is larger, and a write of 64 KiB costs the system no more per byte than a larger one.
+const SLOT_SIZE = 64 * 1024
+// A turn that writes to many connections takes a slot for each; beyond this number they are flushed early, so
+// that a broadcast does not hold memory for every subscriber at once.
+const MOST_SLOTS = 16
+const EMPTY = Buffer.alloc(0)
+
+const freeSlots: Buffer[] = []
+let slotsInUse = 0
+
+function takeSlot(): Buffer {
+  if (slotsInUse >= MOST_SLOTS) flushAll()
+  slotsInUse++
+  return freeSlots.pop() ?? Buffer.allocUnsafeSlow(SLOT_SIZE)
+}
+
+/** Gather output and write it in one piece. */
+export abstract class BufferedTransport implements Output {
+  bytes: Buffer = EMPTY
+  #length = 0
+  #isNoted = false
+
+  abstract get isBackedUp(): boolean
+
+  /** Write bytes; true when they may be overwritten as soon as this returns. */
+  protected abstract write(bytes: Buffer): boolean
+
+  /** Write bytes and then others, which stay unchanged until they were sent; true when `head` may be overwritten. */
+  protected abstract writePair(head: Buffer, payload: Uint8Array): boolean
+
+  /** Bytes that wait for the end of the turn. */
+  protected get unflushed(): number {
+    return this.#length
+  }
+
+  reserve(size: number): number {
+    if (this.bytes.length - this.#length < size) this.#makeRoom(size)
+    return this.#length
+  }
+
+  commit(end: number): void {
+    this.#length = end
+    if (this.#isNoted) return
+    this.#isNoted = true
+    flushLater(this)
+  }
+
+  appendByReference(payload: Uint8Array): void {
+    const { bytes } = this
+    const head = bytes.subarray(0, this.#length)
+    this.#forget()
+    recycle(bytes, this.writePair(head, payload))
+  }
+
+  flush(): void {
+    this.#isNoted = false
+    if (this.#length === 0) return
+    const { bytes } = this
+    const written = bytes.subarray(0, this.#length)
+    this.#forget()
+    recycle(bytes, this.write(written))
+  }
+
+  /** Give back the memory and forget what it holds; nothing will be written any more. */
+  protected discardOutput(): void {
+    const { bytes } = this
+    this.#forget()
+    recycle(bytes, true)
+  }
+
+  #forget(): void {
+    this.bytes = EMPTY
+    this.#length = 0
+  }
+
+  #makeRoom(size: number): void {
+    this.flush()
+    // flush() leaves nothing behind but a reservation that was never committed.
+    recycle(this.bytes, true)
+    this.bytes = size <= SLOT_SIZE ? takeSlot() : Buffer.allocUnsafeSlow(size)
+  }
+}
+
+function recycle(bytes: Buffer, isFree: boolean): void {
+  if (bytes.length !== SLOT_SIZE) return
+  slotsInUse--
+  if (isFree) freeSlots.push(bytes)
+}

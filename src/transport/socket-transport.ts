@@ -1,0 +1,208 @@
+// TCP, TLS and Unix sockets as a transport. Plain sockets read straight into the kernel's memory; TLS sockets
+// read into a landing place first, because a TLS write can deliver input while the memory is being parsed.
+
+import { Buffer } from 'node:buffer'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import type { Kernel } from '../protocol/kernel.ts'
+import { BufferedTransport } from './buffered-transport.ts'
+import { flushAll } from './flush-queue.ts'
+import { attachSharedRead } from './shared-read.ts'
+import type { Address, Transport, TransportHandler } from './transport.ts'
+
+const EMPTY = Buffer.alloc(0)
+// A TLS record holds at most 16 KiB; several can be read at once.
+const tlsLanding = new Uint8Array(64 * 1024)
+
+/** The transport of a socket is found through the socket, so that listeners need no closures of their own. */
+const owner = Symbol('openline.transport')
+type OwnedSocket = Duplex & { [owner]: SocketTransport }
+
+/** Carry bytes over a socket, or over any other duplex stream. */
+export class SocketTransport extends BufferedTransport implements Transport {
+  readonly #socket: Duplex
+  readonly #kernel: Kernel
+  /** Bytes that came with the handshake. */
+  #head: Uint8Array | undefined
+  #handler: TransportHandler | undefined
+  #error: Error | undefined
+  #isEnded = false
+
+  constructor(socket: Duplex, head: Uint8Array, kernel: Kernel) {
+    super()
+    this.#socket = socket
+    this.#kernel = kernel
+    this.#head = head.length > 0 ? head : undefined
+    // From here on an error of the socket has somebody who listens, whatever happens before `start`.
+    const owned = socket as OwnedSocket
+    owned[owner] = this
+    socket.on('error', onSocketError)
+    socket.on('close', onSocketClose)
+    if (socket instanceof Socket) {
+      socket.setTimeout(0)
+      socket.setNoDelay(true)
+    }
+  }
+
+  get localAddress(): Address | undefined {
+    const socket = this.#socket
+    if (!(socket instanceof Socket) || socket.localAddress === undefined) return undefined
+    return { host: socket.localAddress, port: socket.localPort ?? 0 }
+  }
+
+  get remoteAddress(): Address | undefined {
+    const socket = this.#socket
+    if (!(socket instanceof Socket) || socket.remoteAddress === undefined) return undefined
+    return { host: socket.remoteAddress, port: socket.remotePort ?? 0 }
+  }
+
+  get bufferedAmount(): number {
+    return this.unflushed + this.#socket.writableLength
+  }
+
+  get isBackedUp(): boolean {
+    return this.#socket.writableNeedDrain
+  }
+
+  start(handler: TransportHandler): void {
+    const socket = this.#socket
+    this.#handler = handler
+    if (socket.destroyed) {
+      // 'close' may have been and gone.
+      if (socket.closed) process.nextTick(onSocketClose.bind(socket as OwnedSocket))
+      return
+    }
+    socket.on('end', onSocketEnd)
+    socket.on('drain', onSocketDrain)
+    if (this.#head !== undefined) {
+      handler.onData(this.#head)
+      this.#head = undefined
+    }
+    for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) handler.onData(chunk)
+    if (!this.#attachSharedRead()) socket.on('data', onSocketData)
+    socket.resume()
+    flushAll()
+  }
+
+  #attachSharedRead(): boolean {
+    const socket = this.#socket
+    if (socket instanceof TLSSocket) return attachSharedRead(socket, tlsLanding, onTlsRead)
+    if (!(socket instanceof Socket)) return false
+    const { memory, readStart, readSize } = this.#kernel
+    return attachSharedRead(socket, memory.subarray(readStart, readStart + readSize), onPlainRead)
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  notifyDrain(): void {
+    // Below its own mark the stream does not report; an empty write does when all before it is gone.
+    if (!this.#socket.writableNeedDrain && !this.#isEnded) {
+      this.#socket.write(EMPTY, () => this.#handler?.onDrain())
+    }
+  }
+
+  end(): void {
+    if (this.#isEnded) return
+    this.flush()
+    this.#isEnded = true
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.discardOutput()
+    this.#isEnded = true
+    this.#socket.destroy()
+  }
+
+  protected write(bytes: Buffer): boolean {
+    const socket = this.#socket
+    if (this.#isEnded || socket.destroyed) return true
+    // What the system does not take at once stays referenced. A socket that is behind already, and TLS, which
+    // is always behind, get a copy of exactly this size; otherwise the memory is given away if need be.
+    if (socket.writableLength > 0 || socket instanceof TLSSocket || !(socket instanceof Socket)) {
+      socket.write(Buffer.from(bytes))
+      return true
+    }
+    socket.write(bytes)
+    return socket.writableLength === 0
+  }
+
+  protected writePair(head: Buffer, payload: Uint8Array): boolean {
+    const socket = this.#socket
+    if (this.#isEnded || socket.destroyed) return true
+    socket.cork()
+    socket.write(head)
+    socket.write(payload)
+    socket.uncork()
+    return socket.writableLength === 0
+  }
+
+  // --- what the socket reports ---
+
+  receiveRead(length: number): void {
+    this.#handler!.onRead(length)
+    flushAll()
+  }
+
+  receiveData(bytes: Uint8Array): void {
+    this.#handler!.onData(bytes)
+    flushAll()
+  }
+
+  receiveEnd(): void {
+    this.#handler!.onEnd()
+  }
+
+  receiveDrain(): void {
+    this.#handler!.onDrain()
+  }
+
+  receiveError(error: Error): void {
+    this.#error ??= error
+  }
+
+  receiveClose(): void {
+    this.#isEnded = true
+    this.discardOutput()
+    const handler = this.#handler
+    this.#handler = undefined
+    handler?.onClosed(this.#error)
+  }
+}
+
+function onPlainRead(this: Socket, length: number): boolean {
+  ;(this as unknown as OwnedSocket)[owner].receiveRead(length)
+  return true
+}
+
+function onTlsRead(this: Socket, length: number): boolean {
+  ;(this as unknown as OwnedSocket)[owner].receiveData(tlsLanding.subarray(0, length))
+  return true
+}
+
+function onSocketData(this: Duplex, chunk: Uint8Array): void {
+  ;(this as OwnedSocket)[owner].receiveData(chunk)
+}
+
+function onSocketEnd(this: Duplex): void {
+  ;(this as OwnedSocket)[owner].receiveEnd()
+}
+
+function onSocketDrain(this: Duplex): void {
+  ;(this as OwnedSocket)[owner].receiveDrain()
+}
+
+function onSocketError(this: Duplex, error: Error): void {
+  ;(this as OwnedSocket)[owner].receiveError(error)
+}
+
+function onSocketClose(this: Duplex): void {
+  ;(this as OwnedSocket)[owner].receiveClose()
+}

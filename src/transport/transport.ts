@@ -1,0 +1,46 @@
+// What a connection needs from the byte stream beneath it. Sockets, TLS sockets and memory look the same from
+// above.
+
+import type { Output } from '../protocol/output.ts'
+
+/** Tell where one end of a connection is. For a Unix socket only the path is known. */
+export interface Address {
+  readonly host: string
+  readonly port: number
+  readonly path?: string
+}
+
+/** Be told what happens on a transport. */
+export interface TransportHandler {
+  /** `length` bytes were read to the kernel's `readStart`. */
+  onRead(length: number): void
+  /** Bytes came that lie elsewhere; they are only valid during the call. */
+  onData(bytes: Uint8Array): void
+  /** The peer will send nothing more. */
+  onEnd(): void
+  /** All that was written is with the kernel of the system. */
+  onDrain(): void
+  /** The stream is gone for both directions. Called exactly once, last. */
+  onClosed(error: Error | undefined): void
+}
+
+/** Carry bytes both ways. What is written through `Output` leaves at the end of the turn, or with `flush`. */
+export interface Transport extends Output {
+  readonly localAddress: Address | undefined
+  readonly remoteAddress: Address | undefined
+  /** Bytes that were written and that the system has not taken. */
+  readonly bufferedAmount: number
+  /** Begin to read. Before this nothing is delivered. */
+  start(handler: TransportHandler): void
+  /** Stop reading, so that the peer has to wait. */
+  pause(): void
+  resume(): void
+  /** Hand what was written to the system now. */
+  flush(): void
+  /** See that `onDrain` is called as soon as the system has taken all. */
+  notifyDrain(): void
+  /** Flush, then send nothing more; the peer may still send. */
+  end(): void
+  /** Drop the stream at once, in both directions. */
+  destroy(): void
+}
