@@ -28,7 +28,8 @@ Object.defineProperty(WebSocketError.prototype, BRAND, { value: true })
 
 const HANDSHAKE_MESSAGES = {
   WS_BAD_METHOD: 'the handshake must be a GET request (RFC 6455 section 4.1), but its method is {}',
-  WS_BAD_HTTP_VERSION: 'the handshake needs HTTP/1.1 or later (RFC 6455 section 4.1), but this is HTTP/{}',
+  WS_BAD_HTTP_VERSION:
+    'the handshake needs HTTP/1.1 or later (RFC 6455 section 4.1), but its HTTP version is {}',
   WS_MISSING_HEADER: 'the handshake has no {} header',
   WS_DUPLICATE_HEADER: 'the handshake has more than one {} header',
   WS_BAD_HEADER: 'the handshake has a header that cannot be understood: {}',

@@ -66,6 +66,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #wasTerminated = false
   #info: CloseInfo | undefined
   #closed: { readonly promise: Promise<CloseInfo>; resolve(info: CloseInfo): void } | undefined
+  #onClosed: (() => void) | undefined
   #latency: number | undefined
 
   constructor(init: LinkOptions) {
@@ -123,6 +124,11 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
       if (this.#info !== undefined) resolve(this.#info)
     }
     return this.#closed.promise
+  }
+
+  /** Have a function called when the connection is closed, after the consumer heard of it. */
+  onceClosed(callback: () => void): void {
+    this.#onClosed = callback
   }
 
   // --- sending ---
@@ -328,6 +334,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.#pings?.rejectAll(closedError)
     this.#consumer.closed(info)
     this.#closed?.resolve(info)
+    this.#onClosed?.()
   }
 
   // --- what the protocol reports ---

@@ -1,0 +1,55 @@
+// connect(): from a URL to an open connection.
+
+import { Connection } from '../connection/connection.ts'
+import { Link } from '../connection/link.ts'
+import { parseWebSocketUrl } from '../handshake/url.ts'
+import { engine } from '../kernel/engine.ts'
+import { systemWheel } from '../timing/timer-wheel.ts'
+import { trySharedRead } from '../transport/shared-read.ts'
+import { SocketTransport } from '../transport/socket-transport.ts'
+import { dialHttp1, joinHeaders } from './dial-http1.ts'
+import { type ConnectOptions, resolveConnectOptions } from './options.ts'
+
+/**
+ * Connect to a WebSocket server at a `ws:`, `wss:` or `ws+unix:` URL; credentials in it are sent as Basic
+ * authorization.
+ *
+ * Waits until the connection is open, at most `openTimeout` (10,000 ms by default). Rejects with
+ * HandshakeRejectedError when the server answers with another status than 101, with HandshakeError when it
+ * cannot be reached or breaks the rules of the handshake, with WebSocketTimeoutError, or with the signal's
+ * reason. Throws a TypeError or RangeError that names a wrong option. Answers to `websockets.connect` and
+ * `websocket.create_connection` of Python.
+ *
+ * @example
+ * const connection = await connect('ws://localhost:8765/')
+ * await connection.send('Hello, World')
+ * console.log(await connection.receive())
+ * await connection.close()
+ */
+export async function connect<Data = unknown>(
+  url: string | URL,
+  options: ConnectOptions<Data> = {},
+): Promise<Connection<Data>> {
+  const address = parseWebSocketUrl(url)
+  const resolved = resolveConnectOptions(options)
+  resolved.signal?.throwIfAborted()
+  await trySharedRead()
+  const { socket, head, response, subprotocol } = await dialHttp1(address, resolved)
+  const transport = new SocketTransport(socket, head, engine.kernel)
+  const link = new Link({
+    role: 'client',
+    engine,
+    transport,
+    wheel: systemWheel,
+    options: resolved.connection,
+  })
+  const connection = new Connection<Data>({
+    link,
+    request: { target: address.target, headers: Object.fromEntries(resolved.headers) },
+    response: { status: 101, headers: joinHeaders(response) },
+    subprotocol,
+    data: options.data as Data,
+  })
+  connection.start(options.handler)
+  return connection
+}

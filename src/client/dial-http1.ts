@@ -1,0 +1,178 @@
+// Dial and shake hands over HTTP/1.1: node:http speaks, handshake/http1.ts judges.
+
+import { Buffer } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { HandshakeError, HandshakeRejectedError, WebSocketTimeoutError } from '../errors.ts'
+import { buildRequestHeaders, checkResponse } from '../handshake/http1.ts'
+import { encodeKey } from '../handshake/key.ts'
+import type { WebSocketUrl } from '../handshake/url.ts'
+import type { ResolvedConnectOptions } from './options.ts'
+
+/** Hold what dialling brought. */
+export interface Dialled {
+  readonly socket: Duplex
+  /** Bytes that came with the response: they belong to the WebSocket. */
+  readonly head: Uint8Array
+  readonly response: IncomingMessage
+  readonly subprotocol: string | undefined
+}
+
+/** 16 KiB of headers, as on servers. */
+const MAX_HEADER_SIZE = 16 * 1024
+/** A refusal's body is read up to here: enough for a message, too little to hurt. */
+const MAX_REFUSAL_BODY = 64 * 1024
+
+/**
+ * Open the TCP or TLS connection and make the opening handshake. Rejects with HandshakeError,
+ * HandshakeRejectedError, WebSocketTimeoutError, or the signal's reason.
+ */
+export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): Promise<Dialled> {
+  const { openTimeout, signal, subprotocols, tls } = options
+  const key = encodeKey(randomBytes(16))
+  const headers = buildRequestHeaders({
+    key,
+    host: url.host,
+    target: url.target,
+    subprotocols,
+    extensions: [],
+    origin: options.origin,
+    authorization: basicCredentials(url),
+    userAgent: options.userAgent,
+    headers: options.headers,
+  })
+  return new Promise((resolve, reject) => {
+    const request = (url.secure ? httpsRequest : httpRequest)({
+      ...(url.secure ? tls : {}),
+      ...(url.socketPath === undefined
+        ? { host: url.hostname, port: url.port }
+        : { socketPath: url.socketPath }),
+      path: url.target,
+      method: 'GET',
+      headers: headers.flat(),
+      agent: false,
+      maxHeaderSize: MAX_HEADER_SIZE,
+    })
+    let isDone = false
+    const timer = setTimeout(() => fail(new WebSocketTimeoutError('open', openTimeout)), openTimeout)
+    const onAbort = (): void => fail(signal!.reason)
+    signal?.addEventListener('abort', onAbort)
+
+    function finish(): boolean {
+      if (isDone) return false
+      isDone = true
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      return true
+    }
+    function fail(reason: unknown): void {
+      if (!finish()) return
+      request.destroy()
+      reject(reason)
+    }
+
+    request.on('error', (error) => fail(asHandshakeError(error, url)))
+    request.on('upgrade', (response, socket, head) => {
+      try {
+        const handshake = checkResponse(toHead(response), { key, subprotocols })
+        if (handshake.extensions.length > 0) {
+          const detail = `the server chose "${handshake.extensions[0]!.name}", which was not offered`
+          throw new HandshakeError({ code: 'WS_BAD_EXTENSION', detail, status: 0 })
+        }
+        if (!finish()) socket.destroy()
+        resolve({ socket, head, response, subprotocol: handshake.subprotocol })
+      } catch (error) {
+        socket.destroy()
+        fail(error)
+      }
+    })
+    // A 101 without an Upgrade header is no upgrade to node:http.
+    request.on('information', ({ statusCode }) => {
+      if (statusCode !== 101) return
+      fail(new HandshakeError({ code: 'WS_BAD_UPGRADE', detail: 'missing', status: 0 }))
+    })
+    request.on('response', (response) => {
+      readRefusal(response).then(fail, (error) => fail(asHandshakeError(error, url)))
+    })
+    request.end()
+  })
+}
+
+function basicCredentials({ username, password }: WebSocketUrl): string | undefined {
+  if (username === '' && password === '') return undefined
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+}
+
+function toHead(response: IncomingMessage): Parameters<typeof checkResponse>[0] {
+  return {
+    status: response.statusCode ?? 0,
+    statusText: response.statusMessage ?? '',
+    headers: response.headers,
+  }
+}
+
+async function readRefusal(response: IncomingMessage): Promise<HandshakeRejectedError> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size >= MAX_REFUSAL_BODY) break
+    }
+  } catch {
+    // The status is known; a body that was cut short changes nothing about it.
+  }
+  return new HandshakeRejectedError({
+    status: response.statusCode ?? 0,
+    statusText: response.statusMessage ?? '',
+    headers: joinHeaders(response),
+    body: Buffer.concat(chunks).subarray(0, MAX_REFUSAL_BODY).toString('utf8'),
+  })
+}
+
+/** Give each header as one string. */
+export function joinHeaders({ headers }: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  )
+}
+
+function asHandshakeError(error: unknown, url: WebSocketUrl): unknown {
+  if (!(error instanceof Error)) return error
+  const { code } = error as NodeJS.ErrnoException
+  const where = url.socketPath ?? `${url.hostname}:${url.port}`
+  if (code === 'ECONNRESET' || code?.startsWith('HPE_')) {
+    return new HandshakeError({
+      code: 'WS_HANDSHAKE_INTERRUPTED',
+      detail: explain(error),
+      status: 0,
+      cause: error,
+    })
+  }
+  return new HandshakeError({
+    code: 'WS_CONNECT_FAILED',
+    detail: `${where}: ${explain(error)}`,
+    status: 0,
+    cause: error,
+  })
+}
+
+const EXPLANATIONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
+  ENOTFOUND: 'the host name is not known (ENOTFOUND)',
+  ENOENT: 'there is no such Unix socket (ENOENT)',
+  ECONNRESET: 'the peer dropped the connection (ECONNRESET)',
+}
+
+function explain(error: Error): string {
+  const { code = '', errors } = error as NodeJS.ErrnoException & { errors?: Error[] }
+  // Node tries several addresses of one name; each has failed in its own way.
+  if (errors !== undefined && errors.length > 0 && error.message === '') return errors.map(explain).join('; ')
+  return EXPLANATIONS[code] ?? (error.message || code)
+}

@@ -1,0 +1,78 @@
+// What a client can be told: whom it says it is, and how it dials.
+
+import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls'
+import type { ConnectionHandler } from '../connection/handler.ts'
+import {
+  type ConnectionOptions,
+  checkDuration,
+  type ResolvedConnectionOptions,
+  resolveConnectionOptions,
+} from '../connection/options.ts'
+import { assertSubprotocols } from '../handshake/subprotocol.ts'
+
+/** Set up a client's connection. */
+export interface ConnectOptions<Data = unknown> extends ConnectionOptions {
+  // --- the handshake ---
+
+  /** Headers to add to the request. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** The subprotocols to offer, in the order of preference; see `connection.subprotocol`. */
+  readonly subprotocols?: readonly string[]
+  /** The Origin header; without it none is sent, as by programs that are no browsers. */
+  readonly origin?: string
+  /**
+   * The User-Agent header; `false` leaves it out.
+   * @default 'openline'
+   */
+  readonly userAgent?: string | false
+  /** Certificates and all else that `tls.connect` takes, for `wss:`. */
+  readonly tls?: TlsConnectionOptions
+
+  // --- timeouts ---
+
+  /**
+   * Time for the name, TCP, TLS and the handshake together, in ms.
+   * @default 10_000
+   */
+  readonly openTimeout?: number
+  /** Give up when aborted. Once the connection is open the signal means nothing any more. */
+  readonly signal?: AbortSignal
+
+  // --- messages ---
+
+  /** Take messages by callbacks instead of `receive()` and loops: the fastest way. */
+  readonly handler?: ConnectionHandler<Data>
+  /** The first value of `connection.data`. */
+  readonly data?: Data
+}
+
+/** Hold the options of a client with all defaults filled in. */
+export interface ResolvedConnectOptions {
+  readonly connection: ResolvedConnectionOptions
+  readonly headers: readonly (readonly [string, string])[]
+  readonly subprotocols: readonly string[]
+  readonly origin: string | undefined
+  readonly userAgent: string | undefined
+  readonly tls: TlsConnectionOptions
+  readonly openTimeout: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** 10 s: more than a slow TLS handshake across the world takes. */
+const OPEN_TIMEOUT = 10_000
+
+/** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
+export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): ResolvedConnectOptions {
+  assertSubprotocols(options.subprotocols ?? [])
+  const userAgent = options.userAgent ?? 'openline'
+  return {
+    connection: resolveConnectionOptions(options, 'client'),
+    headers: Object.entries(options.headers ?? {}),
+    subprotocols: options.subprotocols ?? [],
+    origin: options.origin,
+    userAgent: userAgent === false ? undefined : userAgent,
+    tls: options.tls ?? {},
+    openTimeout: checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT),
+    signal: options.signal,
+  }
+}

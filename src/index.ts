@@ -1,0 +1,43 @@
+// The entry of openline: everything that most programs need.
+
+export { type RunResult, WebSocketApp, type WebSocketAppOptions } from './app/websocket-app.ts'
+// Clients
+export { connect } from './client/connect.ts'
+export type { ConnectOptions } from './client/options.ts'
+// Connections
+export type {
+  Connection,
+  HandshakeRequest,
+  HandshakeResponse,
+  Sendable,
+  SendOptions,
+} from './connection/connection.ts'
+export type { ConnectionHandler } from './connection/handler.ts'
+export type { ReceiveOptions } from './connection/inbox.ts'
+export type { LinkState as ConnectionState } from './connection/link.ts'
+export type { ConnectionOptions, Logger } from './connection/options.ts'
+// Errors
+export {
+  ConnectionClosedError,
+  HandshakeError,
+  type HandshakeErrorCode,
+  HandshakeRejectedError,
+  ProtocolError,
+  type ProtocolErrorCode,
+  StateError,
+  WebSocketError,
+  WebSocketTimeoutError,
+} from './errors.ts'
+// Programs
+export { EventLoop, getEventLoop } from './event-loop/event-loop.ts'
+export type { OriginPolicy, OriginRule } from './handshake/origin.ts'
+export { CloseCode, type CloseFrame, type CloseInfo, explainCloseCode } from './protocol/close-code.ts'
+export type { AcceptedMessages, Message } from './protocol/message-assembler.ts'
+export type { Role } from './protocol/protocol.ts'
+// Servers
+export type { CloseOptions } from './server/acceptor.ts'
+export type { IncomingHandshake, ServeOptions, ServerHandler, UpgradeOptions } from './server/options.ts'
+export { serve } from './server/serve.ts'
+export type { Server } from './server/server.ts'
+export { type UpgradeListener, upgrade } from './server/upgrade.ts'
+export type { Address } from './transport/transport.ts'

@@ -1,0 +1,61 @@
+// Requests on our port that are no handshakes: the standard's Request goes in, its Response comes out.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
+import type { Logger } from '../connection/options.ts'
+
+/** Answer one request with what `onRequest` returns. */
+export async function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  onRequest: (request: Request) => Response | Promise<Response>,
+  logger: Logger,
+): Promise<void> {
+  try {
+    const answer = await onRequest(toRequest(request))
+    response.statusCode = answer.status
+    if (answer.statusText !== '') response.statusMessage = answer.statusText
+    for (const [name, value] of answer.headers) response.appendHeader(name, value)
+    if (answer.body === null) response.end()
+    else await pipeline(Readable.fromWeb(answer.body as ReadableStream), response)
+  } catch (error) {
+    if (request.destroyed && response.destroyed) return
+    logger.error('openline: onRequest failed', error)
+    if (response.headersSent) response.destroy()
+    else sendText(response, 500, 'the server failed\n')
+  }
+}
+
+/** Say that this server speaks WebSocket only (RFC 9110 section 15.5.22). */
+export function answerUpgradeRequired(response: ServerResponse): void {
+  response.setHeader('Upgrade', 'websocket')
+  response.setHeader('Sec-WebSocket-Version', '13')
+  response.setHeader('Connection', 'Upgrade')
+  sendText(response, 426, 'this is a WebSocket server: connect with ws: or wss: instead\n')
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.statusCode = status
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.end(text)
+}
+
+function toRequest(request: IncomingMessage): Request {
+  const scheme = 'encrypted' in request.socket ? 'https' : 'http'
+  const url = new URL(request.url ?? '/', `${scheme}://${request.headers.host ?? 'localhost'}`)
+  const headers = new Headers()
+  const { rawHeaders } = request
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    headers.append(rawHeaders[index]!, rawHeaders[index + 1]!)
+  }
+  const method = request.method ?? 'GET'
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  const init: RequestInit = { method, headers }
+  if (hasBody) {
+    init.body = Readable.toWeb(request) as unknown as NonNullable<RequestInit['body']>
+    init.duplex = 'half'
+  }
+  return new Request(url, init)
+}

@@ -1,0 +1,37 @@
+// A handshake that is refused gets an HTTP response, and then the end of its socket.
+
+import type { Duplex } from 'node:stream'
+import type { HandshakeError } from '../errors.ts'
+import { formatRefusal } from '../handshake/http1.ts'
+
+// A client that does not read its refusal is not waited for.
+const LINGER = 1000
+
+/** Answer with the error's status and its words. */
+export function refuse(socket: Duplex, error: HandshakeError): void {
+  // What our own code threw is nobody's business but the log's.
+  const body = error.status === 500 ? 'the server failed\n' : `${error.message}\n`
+  send(socket, formatRefusal({ status: error.status, body, headers: retryHeaders(error) }))
+}
+
+/** Answer with a response of the user's. */
+export async function refuseWithResponse(socket: Duplex, response: Response): Promise<void> {
+  const body = await response.text()
+  // The length belongs to the body as it is sent here.
+  const headers = [...response.headers].filter(([name]) => name !== 'content-length')
+  send(socket, formatRefusal({ status: response.status, headers, body }))
+}
+
+function retryHeaders({ status }: HandshakeError): [string, string][] {
+  return status === 503 ? [['Retry-After', '1']] : []
+}
+
+function send(socket: Duplex, response: string): void {
+  if (socket.destroyed || socket.writableEnded) return
+  socket.end(response)
+  // Reading on lets the client's bytes drain, so that no reset overtakes the answer.
+  socket.resume()
+  const timer = setTimeout(() => socket.destroy(), LINGER)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
+}

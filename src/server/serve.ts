@@ -1,0 +1,81 @@
+// serve(): a server of our own on a port, a Unix socket, with or without TLS.
+
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import { trySharedRead } from '../transport/shared-read.ts'
+import { Acceptor, MAX_HEADERS } from './acceptor.ts'
+import { answerRequest, answerUpgradeRequired } from './http-request.ts'
+import { assertHandler, resolveUpgradeOptions, type ServeOptions, type ServerHandler } from './options.ts'
+import { Server } from './server.ts'
+
+/** 16 KiB of headers: what Node takes by default, and twice what proxies let through. */
+const MAX_HEADER_SIZE = 16 * 1024
+
+/**
+ * Serve WebSocket connections.
+ *
+ * The handler is a coroutine that is run for each connection (when it returns the connection is closed with
+ * 1000, when it throws with 1011), or an object of callbacks. Resolves when the server listens; rejects with the
+ * system's error when it cannot, such as EADDRINUSE. Throws a TypeError or RangeError that names a wrong option.
+ * Answers to `websockets.serve` of Python.
+ *
+ * @example
+ * const server = await serve(async (connection) => {
+ *   for await (const message of connection) await connection.send(message)
+ * }, { port: 8765 })
+ */
+export async function serve<Data = unknown>(
+  handler: ServerHandler<Data>,
+  options: ServeOptions<Data> = {},
+): Promise<Server<Data>> {
+  assertHandler(handler)
+  const resolved = resolveUpgradeOptions(options)
+  const { onRequest, signal, tls } = options
+  if (onRequest !== undefined && typeof onRequest !== 'function') {
+    throw new TypeError('onRequest must be a function')
+  }
+  signal?.throwIfAborted()
+  const acceptor = new Acceptor(handler, resolved)
+  const limits = {
+    maxHeaderSize: MAX_HEADER_SIZE,
+    headersTimeout: resolved.openTimeout,
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(resolved.openTimeout, 1000),
+  }
+  const http: HttpServer =
+    tls === undefined
+      ? createHttpServer(limits)
+      : createHttpsServer({ handshakeTimeout: resolved.openTimeout, ...tls, ...limits })
+  // One more than is allowed, so that Node's silent cut can be told from a request that is just at the limit.
+  http.maxHeadersCount = MAX_HEADERS + 1
+  const { logger } = resolved.connection
+  http.on('upgrade', (request, socket, head) => acceptor.accept(request, socket, head))
+  http.on('connect', (request, socket, head) => acceptor.accept(request, socket, head))
+  http.on('request', (request, response) => {
+    if (onRequest === undefined) answerUpgradeRequired(response)
+    else void answerRequest(request, response, onRequest, logger)
+  })
+  await trySharedRead()
+  await listen(http, options)
+  const server = new Server(http, acceptor, tls !== undefined)
+  if (signal !== undefined) {
+    const onAbort = (): void => void server.close()
+    signal.addEventListener('abort', onAbort, { once: true })
+    void server.closed.then(() => signal.removeEventListener('abort', onAbort))
+  }
+  return server
+}
+
+function listen(http: HttpServer, options: { port?: number; host?: string; path?: string }): Promise<void> {
+  const { port = 0, host, path } = options
+  return new Promise((resolve, reject) => {
+    http.once('error', reject)
+    const listening = (): void => {
+      http.off('error', reject)
+      resolve()
+    }
+    if (path !== undefined) http.listen(path, listening)
+    else if (host !== undefined) http.listen(port, host, listening)
+    else http.listen(port, listening)
+  })
+}

@@ -1,0 +1,90 @@
+// A server that listens: where it is reached, who is connected, and how it stops.
+
+import type { Server as HttpServer } from 'node:http'
+import type { Connection } from '../connection/connection.ts'
+import type { Acceptor, CloseOptions } from './acceptor.ts'
+
+/** Serve WebSocket connections; made by `serve`. */
+export class Server<Data = unknown> implements AsyncDisposable {
+  readonly #http: HttpServer
+  readonly #acceptor: Acceptor<Data>
+  readonly #isSecure: boolean
+  readonly #path: string | undefined
+  readonly #port: number
+  readonly #host: string
+  #closing: Promise<void> | undefined
+  readonly #closed: Promise<void>
+
+  /** @internal */
+  constructor(http: HttpServer, acceptor: Acceptor<Data>, isSecure: boolean) {
+    this.#http = http
+    this.#acceptor = acceptor
+    this.#isSecure = isSecure
+    const address = http.address()
+    this.#path = typeof address === 'string' ? address : undefined
+    this.#port = typeof address === 'object' && address !== null ? address.port : 0
+    this.#host = typeof address === 'object' && address !== null ? address.address : 'localhost'
+    this.#closed = new Promise((resolve) => {
+      http.once('close', resolve)
+    })
+  }
+
+  /** The port that the server listens on; 0 on a Unix socket. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** The address that the server listens on. */
+  get host(): string {
+    return this.#host
+  }
+
+  /** A URL under which this machine reaches the server. */
+  get url(): string {
+    const scheme = this.#isSecure ? 'wss' : 'ws'
+    if (this.#path !== undefined) return `${scheme}+unix:${this.#path}`
+    // Who listens on all addresses is reached under each; a URL needs one.
+    const isAny = this.#host === '::' || this.#host === '0.0.0.0'
+    const host = isAny ? 'localhost' : this.#host.includes(':') ? `[${this.#host}]` : this.#host
+    return `${scheme}://${host}:${this.#port}/`
+  }
+
+  /** True while new connections are accepted. */
+  get listening(): boolean {
+    return this.#http.listening && this.#closing === undefined
+  }
+
+  /** The connections that are not closed. */
+  get connections(): ReadonlySet<Connection<Data>> {
+    return this.#acceptor.connections
+  }
+
+  /** Resolves when the server has stopped. */
+  get closed(): Promise<void> {
+    return this.#closed
+  }
+
+  /**
+   * Stop: take no more connections, close those that are open (with 1001 by default), wait for their closing
+   * handshakes and handlers, and drop what is left after `timeout` ms (10,000 by default). Calling it again
+   * only waits.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
+    return this.#closing
+  }
+
+  async #close(options: CloseOptions): Promise<void> {
+    this.#acceptor.beginClosing()
+    this.#http.close()
+    this.#http.closeIdleConnections()
+    await this.#acceptor.closeAll(options)
+    this.#http.closeAllConnections()
+    await this.#closed
+  }
+
+  /** Stop, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}

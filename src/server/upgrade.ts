@@ -1,0 +1,48 @@
+// upgrade(): WebSocket on an HTTP server that exists already.
+
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Connection } from '../connection/connection.ts'
+import { trySharedRead } from '../transport/shared-read.ts'
+import { Acceptor, type CloseOptions } from './acceptor.ts'
+import { assertHandler, resolveUpgradeOptions, type ServerHandler, type UpgradeOptions } from './options.ts'
+
+/** Answer 'upgrade' events of an HTTP server. */
+export interface UpgradeListener<Data = unknown> {
+  /** Answer one handshake, by opening a connection or by refusing it. Never throws. */
+  (request: IncomingMessage, socket: Duplex, head: Uint8Array): void
+  /** The connections that are not closed. */
+  readonly connections: ReadonlySet<Connection<Data>>
+  /** Refuse new handshakes with 503, and close all connections as `server.close()` does. */
+  close(options?: CloseOptions): Promise<void>
+}
+
+/**
+ * Make a listener for the 'upgrade' event of a `node:http` or `node:https` server.
+ *
+ * Takes the same handlers and options as `serve`, and throws as it does for wrong ones. Close the listener
+ * before the server: Node's `server.close()` waits for open connections.
+ *
+ * @example
+ * const listener = upgrade({ message: (connection, data) => connection.send(data) })
+ * httpServer.on('upgrade', listener)
+ */
+export function upgrade<Data = unknown>(
+  handler: ServerHandler<Data>,
+  options: UpgradeOptions<Data> = {},
+): UpgradeListener<Data> {
+  assertHandler(handler)
+  const acceptor = new Acceptor(handler, resolveUpgradeOptions(options))
+  void trySharedRead()
+  const listener = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>
+    acceptor.accept(request, socket, head)
+  return Object.defineProperties(listener, {
+    connections: { get: () => acceptor.connections },
+    close: {
+      value: (closeOptions: CloseOptions = {}) => {
+        acceptor.beginClosing()
+        return acceptor.closeAll(closeOptions)
+      },
+    },
+  }) as UpgradeListener<Data>
+}
