@@ -5,6 +5,8 @@ import type { Message } from '../protocol/message-assembler.ts'
 
 /** Take what a connection brings. Calls are made while bytes are parsed: they must not throw. */
 export interface Consumer {
+  /** True when messages are worked on after the call that brought them, in microtasks. */
+  readonly isAsync: boolean
   message(message: Message): void
   ping(payload: Uint8Array): void
   pong(payload: Uint8Array): void

@@ -25,6 +25,7 @@ export interface ConnectionHandler<Data = unknown> {
 
 /** Deliver to a handler object. */
 export class HandlerConsumer<Data> implements Consumer {
+  readonly isAsync = false
   readonly #handler: ConnectionHandler<Data>
   readonly #connection: Connection<Data>
   readonly #link: Link

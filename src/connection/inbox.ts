@@ -27,6 +27,7 @@ interface Waiter {
 
 /** Keep messages for receive() and loops. */
 export class Inbox implements Consumer {
+  readonly isAsync = true
   readonly #queue: MessageQueue
   readonly #flow: Flow
   #waiter: Waiter | undefined

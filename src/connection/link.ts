@@ -200,7 +200,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.#isParsingPaused = true
     this.protocol.pause()
     // A consumer that catches up before this turn ends costs no system call.
-    queueMicrotask(() => process.nextTick(() => this.#settleTransport()))
+    afterMicrotasks(() => this.#settleTransport())
   }
 
   resumeParsing(): void {
@@ -306,6 +306,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   }
 
   onEnd(): void {
+    this.protocol.proceed()
     if (this.protocol.hasBacklog) this.#isEndPending = true
     else this.#endTransport()
   }
@@ -321,6 +322,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   }
 
   onClosed(error: Error | undefined): void {
+    this.protocol.proceed()
     this.#error ??= error
     this.#beginClosing()
     this.#state = 'closed'
@@ -359,6 +361,13 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     // server to close the connection".
     if (this.protocol.role === 'server') this.#endTransport()
     else this.#beginClosing()
+  }
+
+  // A coroutine that was just given messages answers them in microtasks: let it, before the line closes.
+  isAnswering(): boolean {
+    if (!this.#consumer.isAsync) return false
+    afterMicrotasks(() => this.protocol.proceed())
+    return true
   }
 
   onFailure(error: ProtocolError): void {
@@ -441,6 +450,10 @@ class MessageDeadline implements TimerTask {
   onTimer(): void {
     this.#link.messageTimedOut()
   }
+}
+
+function afterMicrotasks(callback: () => void): void {
+  queueMicrotask(() => process.nextTick(callback))
 }
 
 function ignore(): void {}

@@ -33,6 +33,11 @@ export interface ProtocolHandler {
   onClose(frame: CloseFrame): void
   /** The peer broke the protocol or met a limit; a close frame says so, and nothing more is read. */
   onFailure(error: ProtocolError): void
+  /**
+   * Answer true to have a close frame or a violation dealt with only when `proceed` is called: messages that came
+   * just before it are still being worked on, and may be answered first. Nothing more is parsed meanwhile.
+   */
+  isAnswering?(): boolean
 }
 
 /** Make up a protocol. */
@@ -67,6 +72,8 @@ export class Protocol implements ControlSink, MessageSink {
   #beganBy: 'local' | 'remote' | undefined
   /** The ping to answer once the peer takes data again. */
   #owedPong: Uint8Array | undefined
+  /** The close frame or violation that waits for `proceed`. */
+  #ending: CloseFrame | ProtocolError | undefined
 
   constructor(options: ProtocolOptions) {
     const { role, kernel, platform, limits, output, handler, maskingKeys } = options
@@ -144,6 +151,24 @@ export class Protocol implements ControlSink, MessageSink {
     this.#parser.resume()
   }
 
+  /** Deal with the close frame or violation that was put off, if there is one. */
+  proceed(): void {
+    const ending = this.#ending
+    if (ending === undefined) return
+    this.#ending = undefined
+    if (ending instanceof ProtocolError) {
+      this.fail(ending.closeCode, ending.reason)
+      this.#handler.onFailure(ending)
+      return
+    }
+    this.#received = ending
+    this.#move('receive-close')
+    // RFC 6455 section 5.5.1: "the endpoint MUST send a Close frame in response", and "typically echos the status
+    // code it received".
+    if (this.#state === 'close-received') this.sendClose(ending.code)
+    this.#handler.onClose(ending)
+  }
+
   // --- out ---
 
   /** Write a text message. Nothing is written unless the state is `open`. */
@@ -218,8 +243,7 @@ export class Protocol implements ControlSink, MessageSink {
   }
 
   onViolation(error: ProtocolError): void {
-    this.fail(error.closeCode, error.reason)
-    this.#handler.onFailure(error)
+    this.#end(error)
   }
 
   // RFC 6455 section 5.5.3: an endpoint that got several pings "MAY elect to send a Pong frame for only the most
@@ -231,18 +255,14 @@ export class Protocol implements ControlSink, MessageSink {
   }
 
   #receiveClose(payload: Uint8Array): void {
-    const frame = this.#parseClose(payload)
-    if (frame instanceof ProtocolError) {
-      this.onViolation(frame)
-      return
-    }
-    this.#received = frame
+    this.#end(this.#parseClose(payload))
+  }
+
+  /** Nothing more will be parsed. */
+  #end(ending: CloseFrame | ProtocolError): void {
     this.#parser.discard()
-    this.#move('receive-close')
-    // RFC 6455 section 5.5.1: "the endpoint MUST send a Close frame in response", and "typically echos the status
-    // code it received".
-    if (this.#state === 'close-received') this.sendClose(frame.code)
-    this.#handler.onClose(frame)
+    this.#ending = ending
+    if (this.#handler.isAnswering?.() !== true) this.proceed()
   }
 
   #parseClose(payload: Uint8Array): CloseFrame | ProtocolError {
