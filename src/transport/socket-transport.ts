@@ -48,13 +48,13 @@ export class SocketTransport extends BufferedTransport implements Transport {
   get localAddress(): Address | undefined {
     const socket = this.#socket
     if (!(socket instanceof Socket) || socket.localAddress === undefined) return undefined
-    return { host: socket.localAddress, port: socket.localPort ?? 0 }
+    return { host: plainAddress(socket.localAddress), port: socket.localPort ?? 0 }
   }
 
   get remoteAddress(): Address | undefined {
     const socket = this.#socket
     if (!(socket instanceof Socket) || socket.remoteAddress === undefined) return undefined
-    return { host: socket.remoteAddress, port: socket.remotePort ?? 0 }
+    return { host: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 }
   }
 
   get bufferedAmount(): number {
@@ -175,6 +175,11 @@ export class SocketTransport extends BufferedTransport implements Transport {
     this.#handler = undefined
     handler?.onClosed(this.#error)
   }
+}
+
+/** An IPv4 client of a server that listens on IPv6 too shows as ::ffff:192.0.2.1; its address is what follows. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 function onPlainRead(this: Socket, length: number): boolean {
