@@ -1,10 +1,17 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
+import { SummaryReporter } from './scripts/summary-reporter.ts'
 
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: ['default', new SummaryReporter()],
+    coverage: {
+      provider: 'v8',
+      include: ['src/protocol/**', 'src/handshake/**'],
+      thresholds: { lines: 100, branches: 100, functions: 100, statements: 100 },
+    },
   },
 })
 
