@@ -84,14 +84,17 @@ export class WebSocketApp {
         await this.onError(error)
       }
     }
-    await guard(async () => {
-      const connection = await connect(this.url, { ...this.#options, handler: this.#handler(guard) })
-      info = await connection.closed
-      if (!isOrdinaryClose(info.code)) throw new ConnectionClosedError(info)
-    })
-    this.#connection = undefined
-    this.#isRunning = false
-    await this.onClose(info)
+    try {
+      await guard(async () => {
+        const connection = await connect(this.url, { ...this.#options, handler: this.#handler(guard) })
+        info = await connection.closed
+        if (!isOrdinaryClose(info.code)) throw new ConnectionClosedError(info)
+      })
+    } finally {
+      this.#connection = undefined
+      this.#isRunning = false
+      await this.onClose(info)
+    }
     return { errored }
   }
 

@@ -34,7 +34,7 @@ export async function connect<Data = unknown>(
   const resolved = resolveConnectOptions(options)
   resolved.signal?.throwIfAborted()
   await trySharedRead()
-  const { socket, head, response, subprotocol } = await dialHttp1(address, resolved)
+  const { socket, head, requestHeaders, response, subprotocol } = await dialHttp1(address, resolved)
   const transport = new SocketTransport(socket, head, engine.kernel)
   const link = new Link({
     role: 'client',
@@ -45,7 +45,7 @@ export async function connect<Data = unknown>(
   })
   const connection = new Connection<Data>({
     link,
-    request: { target: address.target, headers: Object.fromEntries(resolved.headers) },
+    request: { target: address.target, headers: requestHeaders },
     response: { status: 101, headers: joinHeaders(response) },
     subprotocol,
     data: options.data as Data,

@@ -16,6 +16,8 @@ export interface Dialled {
   readonly socket: Duplex
   /** Bytes that came with the response: they belong to the WebSocket. */
   readonly head: Uint8Array
+  /** The headers that were sent, names in lower case. */
+  readonly requestHeaders: Readonly<Record<string, string>>
   readonly response: IncomingMessage
   readonly subprotocol: string | undefined
 }
@@ -82,16 +84,22 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
           throw new HandshakeError({ code: 'WS_BAD_EXTENSION', detail, status: 0 })
         }
         if (!finish()) socket.destroy()
-        resolve({ socket, head, response, subprotocol: handshake.subprotocol })
+        const requestHeaders = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]))
+        resolve({ socket, head, requestHeaders, response, subprotocol: handshake.subprotocol })
       } catch (error) {
         socket.destroy()
         fail(error)
       }
     })
-    // A 101 without an Upgrade header is no upgrade to node:http.
-    request.on('information', ({ statusCode }) => {
+    // A 101 that lacks Upgrade or Connection is no upgrade to node:http.
+    request.on('information', ({ statusCode, statusMessage, headers }) => {
       if (statusCode !== 101) return
-      fail(new HandshakeError({ code: 'WS_BAD_UPGRADE', detail: 'missing', status: 0 }))
+      try {
+        checkResponse({ status: 101, statusText: statusMessage, headers }, { key, subprotocols })
+        fail(new HandshakeError({ code: 'WS_BAD_UPGRADE', detail: 'not understood', status: 0 }))
+      } catch (error) {
+        fail(error)
+      }
     })
     request.on('response', (response) => {
       readRefusal(response).then(fail, (error) => fail(asHandshakeError(error, url)))

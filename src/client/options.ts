@@ -65,14 +65,23 @@ const OPEN_TIMEOUT = 10_000
 export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): ResolvedConnectOptions {
   assertSubprotocols(options.subprotocols ?? [])
   const userAgent = options.userAgent ?? 'openline'
+  const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
+  if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
+  const { handler, tls = {} } = options
+  if (handler !== undefined && (typeof handler !== 'object' || handler === null)) {
+    throw new TypeError('handler must be an object with open, message, close …')
+  }
+  if (typeof tls !== 'object' || tls === null) {
+    throw new TypeError('tls must be an object of options such as ca')
+  }
   return {
     connection: resolveConnectionOptions(options, 'client'),
     headers: Object.entries(options.headers ?? {}),
     subprotocols: options.subprotocols ?? [],
     origin: options.origin,
     userAgent: userAgent === false ? undefined : userAgent,
-    tls: options.tls ?? {},
-    openTimeout: checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT),
+    tls,
+    openTimeout,
     signal: options.signal,
   }
 }

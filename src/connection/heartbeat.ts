@@ -22,6 +22,9 @@ export class Heartbeat implements TimerTask {
   readonly #timeout: number
   /** The target's activity when the ping went out; `undefined` while no ping is under way. */
   #activityAtPing: number | undefined
+  /** When the ping went out, and how much of the timeout was waited for on purpose since. */
+  #pingedAt = 0
+  #waited = 0
   /** When the timer should have fired. */
   #due = 0
   #isStopped = false
@@ -51,7 +54,10 @@ export class Heartbeat implements TimerTask {
       this.#schedule(this.#interval)
     } else {
       this.#activityAtPing = this.#target.activity
-      this.#schedule(this.#timeout)
+      this.#pingedAt = this.#wheel.clock.now()
+      // Look at the next interval already, if that is sooner: a peer that is alive is pinged again then.
+      this.#waited = Math.min(this.#interval, this.#timeout)
+      this.#schedule(this.#waited)
     }
     this.#target.sendHeartbeat()
   }
@@ -59,16 +65,22 @@ export class Heartbeat implements TimerTask {
   #judge(): void {
     if (this.#isStopped) return
     const { activity, isReadingPaused } = this.#target
+    const now = this.#wheel.clock.now()
     if (activity !== this.#activityAtPing || isReadingPaused) {
       this.#activityAtPing = undefined
       // Pings keep their rhythm: the time that was spent waiting counts towards the interval.
-      this.#schedule(Math.max(this.#interval - this.#timeout, 0))
+      this.#schedule(Math.max(this.#interval - (now - this.#pingedAt), 0))
       return
     }
-    const late = this.#wheel.clock.now() - this.#due
+    const late = now - this.#due
     if (late > this.#timeout / 4) {
       // Our loop stood still for so long that the ping itself, or its answer, may have been held up by us.
       this.#schedule(Math.min(late, this.#timeout))
+      return
+    }
+    if (this.#waited < this.#timeout) {
+      this.#schedule(this.#timeout - this.#waited)
+      this.#waited = this.#timeout
       return
     }
     this.#target.heartbeatFailed()

@@ -5,6 +5,7 @@ import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-assembler.ts'
 import type { Consumer } from './consumer.ts'
 import { MessageQueue } from './message-queue.ts'
+import { LONGEST_DELAY } from './options.ts'
 
 /** Be told when the inbox is full and when it has room again. */
 export interface Flow {
@@ -86,7 +87,7 @@ export class Inbox implements Consumer {
       }
       const onAbort = (): void => giveUp(signal!.reason)
       const timer =
-        timeout === undefined
+        timeout === undefined || timeout > LONGEST_DELAY
           ? undefined
           : setTimeout(() => giveUp(new WebSocketTimeoutError('receive', timeout)), timeout)
       const cleanUp = (): void => {

@@ -59,6 +59,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #isPausedByUser = false
   #isTransportPaused = false
   #lastByteAt: number | undefined
+  #reads = 0
   #messageDeadline: MessageDeadline | undefined
   /** The peer ended the stream, but what it sent before is not parsed yet. */
   #isEndPending = false
@@ -93,7 +94,8 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   start(consumer: Consumer): void {
     this.#consumer = consumer
     const { pingInterval, pingTimeout } = this.options
-    if (pingInterval !== Number.POSITIVE_INFINITY) {
+    // A handler's `open`, which comes before, may have closed the connection.
+    if (pingInterval !== Number.POSITIVE_INFINITY && this.#state === 'open') {
       this.#heartbeat = new Heartbeat(this.#wheel, this, pingInterval, pingTimeout)
     }
     this.transport.start(this)
@@ -211,6 +213,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
   /** Stop reading until `resumeByUser`. */
   pauseByUser(): void {
+    if (this.#state !== 'open') return
     this.#isPausedByUser = true
     this.protocol.pause()
     this.#settleTransport()
@@ -275,7 +278,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     // Messages that still come are dropped (RFC 6455 section 1.4), so that the peer's close frame can be reached.
     this.#isParsingPaused = false
     this.#isPausedByUser = false
-    this.protocol.resume()
+    this.#resumeProtocol()
     this.#settleTransport()
   }
 
@@ -294,12 +297,14 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   // --- what the transport reports ---
 
   onRead(length: number): void {
+    this.#reads++
     this.#lastByteAt = this.#clock.now()
     this.protocol.receiveRead(length)
     this.#watchMessage()
   }
 
   onData(bytes: Uint8Array): void {
+    this.#reads++
     this.#lastByteAt = this.#clock.now()
     this.protocol.receiveData(bytes)
     this.#watchMessage()
@@ -322,6 +327,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   }
 
   onClosed(error: Error | undefined): void {
+    this.#deliverBacklog()
     this.protocol.proceed()
     this.#error ??= error
     this.#beginClosing()
@@ -337,6 +343,15 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.#consumer.closed(info)
     this.#closed?.resolve(info)
     this.#onClosed?.()
+  }
+
+  /** What came before the end is still the consumer's, however full it is. */
+  #deliverBacklog(): void {
+    while (this.#state === 'open' && this.isReadingPaused && this.protocol.hasBacklog) {
+      this.#isParsingPaused = false
+      this.#isPausedByUser = false
+      this.protocol.resume()
+    }
   }
 
   // --- what the protocol reports ---
@@ -378,7 +393,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   // --- the heartbeat ---
 
   get activity(): number {
-    return this.#lastByteAt ?? 0
+    return this.#reads
   }
 
   sendHeartbeat(): void {
@@ -410,6 +425,11 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   }
 
   messageTimedOut(): void {
+    // While we do not read, the rest of the message may lie before our door.
+    if (this.isReadingPaused) {
+      this.#wheel.schedule(this.#messageDeadline!, this.options.messageTimeout)
+      return
+    }
     const error = new ProtocolError('WS_MESSAGE_TIMEOUT', `${this.options.messageTimeout} ms`)
     this.fail(error.closeCode, error, error.reason)
   }

@@ -106,14 +106,14 @@ const SERVER_MESSAGE_TIMEOUT = 60_000
 const RECEIVE_HIGH_WATER_MARK = 16
 const SEND_HIGH_WATER_MARK = 64 * 1024
 
-// Node's timers turn longer delays into 1 ms.
-const LONGEST_DELAY = 2 ** 31 - 1
+/** The longest delay of Node's timers, in ms: they turn longer ones into 1 ms. */
+export const LONGEST_DELAY: number = 2 ** 31 - 1
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveConnectionOptions(options: ConnectionOptions, role: Role): ResolvedConnectionOptions {
   const isServer = role === 'server'
   const high = checkCount('receiveHighWaterMark', options.receiveHighWaterMark ?? RECEIVE_HIGH_WATER_MARK, 1)
-  const low = checkCount('receiveLowWaterMark', options.receiveLowWaterMark ?? high >> 2, 0)
+  const low = checkCount('receiveLowWaterMark', options.receiveLowWaterMark ?? Math.floor(high / 4), 0)
   if (low >= high) {
     throw new RangeError(`receiveLowWaterMark (${low}) must be below receiveHighWaterMark (${high})`)
   }

@@ -1,6 +1,10 @@
 // Pings that wait for their pongs, and what they tell about latency.
 
+import { Buffer } from 'node:buffer'
 import { StateError } from '../errors.ts'
+
+// A peer may send data and never a pong: of the heartbeats that wait, the last few tell the latency.
+const MOST_HEARTBEATS = 8
 
 interface PendingPing {
   readonly payload: string
@@ -23,8 +27,9 @@ export class PendingPings {
     if (this.#pings.some((ping) => ping.payload === key)) throw new StateError('WS_DUPLICATE_PING')
   }
 
-  /** Note a ping that was sent. */
+  /** Note a ping that was sent; without `settle` it is a heartbeat, for which nobody waits. */
   add(payload: Uint8Array, sentAt: number, settle: PendingPing['settle']): void {
+    if (settle === undefined) this.#forgetOldHeartbeat()
     this.#pings.push({ payload: keyOf(payload), sentAt, settle })
   }
 
@@ -42,6 +47,11 @@ export class PendingPings {
     return now - answered[index]!.sentAt
   }
 
+  #forgetOldHeartbeat(): void {
+    const heartbeats = this.#pings.filter((ping) => ping.settle === undefined)
+    if (heartbeats.length === MOST_HEARTBEATS) this.#pings.splice(this.#pings.indexOf(heartbeats[0]!), 1)
+  }
+
   /** Forget a ping that nobody waits for any longer. */
   remove(payload: Uint8Array): void {
     const key = keyOf(payload)
@@ -57,5 +67,5 @@ export class PendingPings {
 }
 
 function keyOf(payload: Uint8Array): string {
-  return String.fromCharCode(...payload)
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('latin1')
 }

@@ -63,10 +63,10 @@ export class EventLoop {
     this.#isClosed = true
   }
 
-  /** Begin to run; resolves when stopped. */
+  /** Begin to run; resolves when stopped. Throw StateError when that is not possible. */
   #start(): Promise<void> {
-    if (this.#isClosed) return Promise.reject(new StateError('WS_LOOP_CLOSED'))
-    if (this.isRunning) return Promise.reject(new StateError('WS_LOOP_RUNNING'))
+    if (this.#isClosed) throw new StateError('WS_LOOP_CLOSED')
+    if (this.isRunning) throw new StateError('WS_LOOP_RUNNING')
     return new Promise((resolve) => {
       const keepAlive = setInterval(() => {}, FOREVER)
       const stop = (): void => {

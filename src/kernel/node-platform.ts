@@ -55,6 +55,13 @@ export const nodePlatform: Platform = {
     return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
   },
 
+  copy(bytes, start, end) {
+    if (end - start < ZEROED_BELOW) return bytes.slice(start, end)
+    const copy = this.allocate(end - start)
+    copy.set(bytes.subarray(start, end))
+    return copy
+  },
+
   randomFill(bytes) {
     randomFillSync(bytes)
   },

@@ -18,6 +18,8 @@ export interface ControlSink {
 }
 
 const EMPTY = new Uint8Array(0)
+// A consumer that takes messages one by one resumes for each: what is copied each time must be small.
+const BACKLOG_PORTION = 16 * 1024
 
 /** Parse frames. */
 export class FrameParser {
@@ -36,11 +38,11 @@ export class FrameParser {
   #remaining = 0
   /** The masking key, turned so that its lowest byte belongs to the next payload byte. */
   #key = 0
-  /** Bytes that wait because parsing is paused, or because the memory was in use. */
+  /** Bytes whose parsing was stopped by a pause. */
+  #rest: Uint8Array | undefined
+  /** Bytes that came after those, or while the memory was in use. */
   #backlog: GrowableBytes | undefined
   #isPaused = false
-  /** True while bytes that lie elsewhere are being parsed piece by piece: what is in the backlog came later. */
-  #isFeeding = false
   #isDiscarding = false
 
   constructor(options: {
@@ -61,40 +63,45 @@ export class FrameParser {
 
   /** True while bytes wait that were received but not parsed. */
   get hasBacklog(): boolean {
-    return this.#backlog !== undefined && this.#backlog.length > 0
+    return this.#rest !== undefined || (this.#backlog !== undefined && this.#backlog.length > 0)
   }
 
   /** Parse `length` bytes that a transport has read to the kernel's `readStart`. */
   parseRead(length: number): void {
     const kernel = this.#kernel
     if (this.#isDiscarding) return
-    if (this.#isPaused) this.#keep(kernel.memory, kernel.readStart, kernel.readStart + length)
-    else this.#parse(length)
+    const end = kernel.readStart + length
+    if (this.#isPaused || this.hasBacklog) {
+      this.#keep(kernel.memory, kernel.readStart, end)
+      return
+    }
+    kernel.busy = true
+    try {
+      const stop = this.#parse(length)
+      if (stop < end) this.#rest = this.#platform.copy(kernel.memory, stop, end)
+      if (kernel.waiting.length > 0) parseWaiting(kernel)
+    } finally {
+      kernel.busy = false
+    }
   }
 
   /** Parse bytes that lie elsewhere. Safe at any time, also while another parser is at work. */
   parseBytes(bytes: Uint8Array): void {
     if (this.#isDiscarding) return
     const kernel = this.#kernel
-    if (kernel.busy && !this.#isPaused) {
-      if (!this.hasBacklog) kernel.waiting.push(this)
+    if (this.#isPaused || kernel.busy || this.hasBacklog) {
+      if (!this.#isPaused && !this.hasBacklog) kernel.waiting.push(this)
       this.#keep(bytes, 0, bytes.length)
       return
     }
-    this.#isFeeding = true
-    let position = 0
-    while (position < bytes.length) {
-      if (this.#isPaused) {
-        this.#keepFirst(bytes, position, bytes.length)
-        break
-      }
-      const length = Math.min(bytes.length - position, kernel.readSize)
-      kernel.memory.set(bytes.subarray(position, position + length), kernel.readStart)
-      position += length
-      this.#parse(length)
+    kernel.busy = true
+    try {
+      const stop = this.#feed(bytes, kernel.readSize)
+      if (stop < bytes.length) this.#rest = this.#platform.copy(bytes, stop, bytes.length)
+      parseWaiting(kernel)
+    } finally {
+      kernel.busy = false
     }
-    this.#isFeeding = false
-    this.parseBacklog()
   }
 
   /** Stop after the current frame; bytes that come are kept. */
@@ -106,21 +113,34 @@ export class FrameParser {
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    // While the memory is in use, the loop that uses it goes on with this parser afterwards.
-    if (this.hasBacklog && this.#kernel.busy) this.#kernel.waiting.push(this)
-    else this.parseBacklog()
+    if (!this.hasBacklog) return
+    const kernel = this.#kernel
+    // While the memory is in use, whoever uses it goes on with this parser afterwards.
+    kernel.waiting.push(this)
+    if (kernel.busy) return
+    kernel.busy = true
+    try {
+      parseWaiting(kernel)
+    } finally {
+      kernel.busy = false
+    }
   }
 
-  /** Parse what was kept. */
+  /** Parse what was kept, until there is no more or a pause. Only for whoever uses the memory. */
   parseBacklog(): void {
-    if (this.#isPaused || this.#isFeeding || !this.hasBacklog) return
-    this.parseBytes(this.#backlog!.take())
+    while (!this.#isPaused && this.hasBacklog) {
+      const bytes = this.#rest ?? this.#backlog!.take()
+      this.#rest = undefined
+      const stop = this.#feed(bytes, Math.min(BACKLOG_PORTION, this.#kernel.readSize))
+      if (stop < bytes.length) this.#rest = bytes.subarray(stop)
+    }
   }
 
   /** Ignore everything from now on. */
   discard(): void {
     this.#isDiscarding = true
     this.#held = undefined
+    this.#rest = undefined
     this.#backlog = undefined
   }
 
@@ -129,60 +149,58 @@ export class FrameParser {
     this.#backlog.append(bytes, start, end, 0)
   }
 
-  /** Keep bytes that came before those in the backlog. */
-  #keepFirst(bytes: Uint8Array, start: number, end: number): void {
-    const later = this.#backlog?.take()
-    this.#keep(bytes, start, end)
-    if (later !== undefined) this.#keep(later, 0, later.length)
+  /** Copy bytes into the memory, a portion at a time, and parse them; return where a pause stopped that. */
+  #feed(bytes: Uint8Array, portion: number): number {
+    const kernel = this.#kernel
+    let position = 0
+    while (position < bytes.length && !this.#isPaused) {
+      const length = Math.min(bytes.length - position, portion)
+      kernel.memory.set(bytes.subarray(position, position + length), kernel.readStart)
+      position += this.#parse(length) - kernel.readStart
+      if (this.#isDiscarding) return bytes.length
+    }
+    return position
   }
 
-  #parse(length: number): void {
+  /** Parse what lies at the kernel's `readStart`; return where it stopped. */
+  #parse(length: number): number {
     const kernel = this.#kernel
     let start = kernel.readStart
-    const end = start + length
     if (this.#held !== undefined) {
       start -= this.#held.length
       kernel.memory.set(this.#held, start)
       this.#held = undefined
     }
-    kernel.busy = true
-    try {
-      this.#parseFrames(start, end)
-    } finally {
-      kernel.busy = false
-    }
-    while (kernel.waiting.length > 0) kernel.waiting.shift()!.parseBacklog()
+    return this.#parseFrames(start, kernel.readStart + length)
   }
 
-  #parseFrames(start: number, end: number): void {
+  /** Parse frames until the bytes end or a pause comes; return where. */
+  #parseFrames(start: number, end: number): number {
     const memory = this.#kernel.memory
     let position = start
     while (!this.#isDiscarding) {
-      if (this.#isPaused) {
-        if (position < end) this.#keepFirst(memory, position, end)
-        return
-      }
+      if (this.#isPaused) return position
       if (this.#remaining > 0) {
-        if (position === end) return
+        if (position === end) return end
         position = this.#parsePayload(position, end, this.#remaining)
         continue
       }
       const available = end - position
       if (available < 2) {
         this.#hold(position, end)
-        return
+        return end
       }
 
       const first = memory[position]!
       const second = memory[position + 1]!
       const opcode = first & 0x0f
-      if (!this.#checkStart(first, second, opcode)) return
+      if (!this.#checkStart(first, second, opcode)) return end
       const size = isControl(opcode)
         ? this.#parseControl(position, available, first, second)
         : this.#parseHeader(position, available, first, second)
       if (size === 0) {
         this.#hold(position, end)
-        return
+        return end
       }
       position += size
       if (!isControl(opcode) && !this.#isDiscarding) {
@@ -190,6 +208,7 @@ export class FrameParser {
         position = this.#parsePayload(position, end, this.#remaining)
       }
     }
+    return end
   }
 
   /** Judge the first two bytes, before anything else of the frame is there. */
@@ -302,6 +321,11 @@ export class FrameParser {
     this.#fail(code, detail)
     return size
   }
+}
+
+/** Let the parsers go on that got bytes while the memory was in use. */
+function parseWaiting(kernel: Kernel): void {
+  while (kernel.waiting.length > 0) kernel.waiting.shift()!.parseBacklog()
 }
 
 function readUint32(memory: Uint8Array, position: number): number {

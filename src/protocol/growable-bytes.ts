@@ -2,6 +2,9 @@
 
 import type { Platform } from './platform.ts'
 
+// Memory that grows by an eighth each time is copied nine times at most.
+const LEAST_GROWTH = 1.125
+
 /** Collect bytes. Memory is proportional to what was appended, whatever was announced. */
 export class GrowableBytes {
   readonly #platform: Platform
@@ -49,9 +52,13 @@ export class GrowableBytes {
     return bytes.length === length ? bytes : bytes.slice(0, length)
   }
 
-  // Four times what arrived: few copies for large messages, and an announcement alone costs nothing.
+  // Where the end is known memory grows to there and no further, so that large messages are copied seldom; to four
+  // times what arrived at most, because an announcement alone must cost nothing; and always by a factor, because a
+  // peer may announce little by little.
   #grow(length: number, expected: number): void {
-    const capacity = Math.max(length, Math.min(Math.max(expected, length * 2), length * 4))
+    const size = this.#bytes?.length ?? 0
+    const wanted = Math.min(expected, length * 4)
+    const capacity = wanted >= length && wanted > size * LEAST_GROWTH ? wanted : length * 2
     const grown = this.#platform.allocate(capacity)
     if (this.#bytes !== undefined) grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown

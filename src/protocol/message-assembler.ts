@@ -121,7 +121,7 @@ export class MessageAssembler {
     const opcode = this.#opcode
     this.#opcode = NO_MESSAGE
     if (opcode === Opcode.Binary) {
-      this.#sink.onMessage(memory.slice(start, end))
+      this.#sink.onMessage(this.#platform.copy(memory, start, end))
     } else if (ascii) {
       this.#sink.onMessage(this.#platform.decodeAscii(memory, start, end))
     } else {

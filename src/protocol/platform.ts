@@ -15,6 +15,8 @@ export interface Platform {
   encodeUtf8(text: string, target: Uint8Array, offset: number): number
   /** Get memory of exactly this size whose content is undefined: every byte must be written before it is shown. */
   allocate(size: number): Uint8Array
+  /** Copy a part into memory of its own. */
+  copy(bytes: Uint8Array, start: number, end: number): Uint8Array
   /** Fill with unpredictable bytes. */
   randomFill(bytes: Uint8Array): void
 }
@@ -53,6 +55,9 @@ export const portablePlatform: Platform = {
   },
   allocate(size) {
     return new Uint8Array(size)
+  },
+  copy(bytes, start, end) {
+    return bytes.slice(start, end)
   },
   randomFill(bytes) {
     crypto.getRandomValues(bytes)

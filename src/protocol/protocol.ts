@@ -213,13 +213,14 @@ export class Protocol implements ControlSink, MessageSink {
 
   /**
    * Fail the connection (RFC 6455 section 7.1.7): say why in a close frame if one may still be sent, and ignore
-   * whatever comes.
+   * whatever comes. Throw a RangeError as `sendClose` does.
    */
   fail(code: number, reason: string): void {
+    const payload = this.#closePayload(code, reason)
     const canClose = this.#state === 'open' || this.#state === 'close-received'
     this.#parser.discard()
-    if (!this.#move('fail') || !canClose) return
-    this.#writeClose(code, reason, this.#closePayload(code, reason))
+    this.#ending = undefined
+    if (this.#move('fail') && canClose) this.#writeClose(code, reason, payload)
   }
 
   /** Say that the peer takes data again: what was held back goes out. */
@@ -249,8 +250,8 @@ export class Protocol implements ControlSink, MessageSink {
   // RFC 6455 section 5.5.3: an endpoint that got several pings "MAY elect to send a Pong frame for only the most
   // recently processed Ping frame". So a flood of pings from a peer that reads nothing costs one payload.
   #receivePing(payload: Uint8Array): void {
-    if (this.#output.isBackedUp) this.#owedPong = payload
-    else this.sendPong(payload)
+    this.#owedPong = payload
+    if (!this.#output.isBackedUp) this.outputDrained()
     this.#handler.onPing(payload)
   }
 
@@ -261,6 +262,7 @@ export class Protocol implements ControlSink, MessageSink {
   /** Nothing more will be parsed. */
   #end(ending: CloseFrame | ProtocolError): void {
     this.#parser.discard()
+    this.#beganBy ??= ending instanceof ProtocolError ? 'local' : 'remote'
     this.#ending = ending
     if (this.#handler.isAnswering?.() !== true) this.proceed()
   }

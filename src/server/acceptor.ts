@@ -6,16 +6,18 @@ import type { Duplex } from 'node:stream'
 import { Connection } from '../connection/connection.ts'
 import { handlerFailed } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
+import { checkDuration } from '../connection/options.ts'
 import { ConnectionClosedError, HandshakeError, quoteForMessage, WebSocketTimeoutError } from '../errors.ts'
 import { type ClientHandshake, checkRequest, formatResponse } from '../handshake/http1.ts'
 import { isHostAllowed, isOriginAllowed } from '../handshake/origin.ts'
 import { selectSubprotocol } from '../handshake/subprotocol.ts'
 import { engine } from '../kernel/engine.ts'
-import { CloseCode } from '../protocol/close-code.ts'
+import { CloseCode, isValidCloseCode } from '../protocol/close-code.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import { SocketTransport } from '../transport/socket-transport.ts'
 import type { IncomingHandshake, ResolvedUpgradeOptions, ServerHandler } from './options.ts'
 import { refuse, refuseWithResponse } from './rejection.ts'
+import { requestUrl } from './request-url.ts'
 
 /** The most header lines of a request: 100. Browsers send about 15; a parser's time grows with each. */
 export const MAX_HEADERS = 100
@@ -34,6 +36,20 @@ export interface CloseOptions {
 }
 
 const CLOSE_TIMEOUT = 10_000
+/** The most bytes of a close reason (RFC 6455 section 5.5: a control frame has 125, and two are the code). */
+const MAX_REASON = 123
+
+/** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
+export function resolveCloseOptions(options: CloseOptions): Required<CloseOptions> {
+  const { code = CloseCode.GoingAway, reason = '', timeout = CLOSE_TIMEOUT } = options
+  if (!Number.isInteger(code) || !isValidCloseCode(code)) {
+    throw new RangeError(`code must be 1000-1003, 1007-1014 or 3000-4999, not ${code}`)
+  }
+  if (typeof reason !== 'string') throw new TypeError(`reason must be a string, not ${typeof reason}`)
+  const size = Buffer.byteLength(reason)
+  if (size > MAX_REASON) throw new RangeError(`reason must take at most ${MAX_REASON} bytes, not ${size}`)
+  return { code, reason, timeout: timeout === 0 ? 0 : checkDuration('timeout', timeout) }
+}
 
 /** Accept handshakes. */
 export class Acceptor<Data> {
@@ -42,6 +58,8 @@ export class Acceptor<Data> {
   readonly #connections = new Set<Connection<Data>>()
   /** Coroutine handlers that have not returned. */
   readonly #running = new Set<Promise<void>>()
+  /** Handshakes that wait for onHandshake: each is refused by its function. */
+  readonly #deciding = new Set<(error: HandshakeError) => void>()
   #isClosing = false
 
   constructor(handler: ServerHandler<Data>, options: ResolvedUpgradeOptions<Data>) {
@@ -62,15 +80,19 @@ export class Acceptor<Data> {
       if (onHandshake === undefined) this.#open(request, transport, handshake, undefined as Data)
       else void this.#decide(request, socket, transport, handshake)
     } catch (error) {
-      refuse(socket, asHandshakeError(error))
+      this.#refuse(socket, error, 'a handshake failed')
     }
+  }
+
+  /** Answer what was thrown; what is no HandshakeError is a fault of our side, and the log's business. */
+  #refuse(socket: Duplex, error: unknown, what: string): void {
+    if (!(error instanceof HandshakeError)) this.#options.connection.logger.error(`openline: ${what}`, error)
+    refuse(socket, asHandshakeError(error))
   }
 
   /** Throw a HandshakeError when the request must be refused. */
   #judge(request: IncomingMessage, socket: Duplex): ClientHandshake {
-    if (this.#isClosing) {
-      throw new HandshakeError({ code: 'WS_SERVER_CLOSING', detail: ': try again later', status: 503 })
-    }
+    if (this.#isClosing) throw serverIsClosing()
     const count = request.rawHeaders.length >> 1
     if (count > MAX_HEADERS) {
       throw new HandshakeError({ code: 'WS_TOO_MANY_HEADERS', detail: `${count} headers`, status: 431 })
@@ -106,27 +128,40 @@ export class Acceptor<Data> {
     const { openTimeout, onHandshake } = this.#options
     const controller = new AbortController()
     const onClose = (): void => controller.abort(new Error('the client went away'))
+    const onStop = (error: HandshakeError): void => {
+      controller.abort(error)
+      refuse(socket, error)
+    }
     const timer = setTimeout(() => {
       const error = new WebSocketTimeoutError('open', openTimeout)
       controller.abort(error)
       refuse(socket, new HandshakeError({ code: 'WS_HANDLER_FAILED', detail: error.message, status: 503 }))
     }, openTimeout)
-    socket.once('close', onClose)
+    // A stream tells its end only to who reads. What the client sent ahead stays in the stream.
+    const onReadable = (): void => {
+      if (socket.readableLength === 0) socket.read()
+    }
+    const onEnd = (): void => void socket.destroy()
+    socket.once('close', onClose).once('end', onEnd).on('readable', onReadable)
+    this.#deciding.add(onStop)
+    const stopWaiting = (): void => {
+      clearTimeout(timer)
+      socket.off('close', onClose).off('end', onEnd).off('readable', onReadable)
+      this.#deciding.delete(onStop)
+    }
     try {
       const decision = await onHandshake!(describeHandshake(request, handshake, controller.signal))
       if (controller.signal.aborted) return
-      if (decision instanceof Response) await refuseWithResponse(socket, decision)
-      else if (this.#isClosing) this.#judge(request, socket)
-      else this.#open(request, transport, handshake, decision as Data)
-    } catch (error) {
-      if (controller.signal.aborted) return
-      if (!(error instanceof HandshakeError)) {
-        this.#options.connection.logger.error('openline: onHandshake failed', error)
+      if (decision instanceof Response) {
+        await refuseWithResponse(socket, decision)
+      } else {
+        stopWaiting()
+        this.#open(request, transport, handshake, decision as Data)
       }
-      refuse(socket, asHandshakeError(error))
+    } catch (error) {
+      if (!controller.signal.aborted) this.#refuse(socket, error, 'onHandshake failed')
     } finally {
-      clearTimeout(timer)
-      socket.off('close', onClose)
+      stopWaiting()
     }
   }
 
@@ -153,7 +188,7 @@ export class Acceptor<Data> {
         target: request.url ?? '/',
         headers: request.headers as Readonly<Record<string, string | undefined>>,
       },
-      response: { status: 101, headers: Object.fromEntries(this.#options.headers) },
+      response: { status: 101, headers: this.#options.responseHeaders },
       subprotocol,
       data,
     })
@@ -177,21 +212,22 @@ export class Acceptor<Data> {
     this.#running.add(running)
   }
 
-  /** Refuse new handshakes from now on. */
+  /** Refuse new handshakes from now on, and those that wait for a decision. */
   beginClosing(): void {
     this.#isClosing = true
+    for (const stop of this.#deciding) stop(serverIsClosing())
   }
 
-  /** Close all connections and wait for them and for the handlers, at most `timeout` ms. */
-  async closeAll(options: CloseOptions): Promise<void> {
-    const { code = CloseCode.GoingAway, reason = '', timeout = CLOSE_TIMEOUT } = options
-    const deadline = setTimeout(() => {
-      for (const connection of this.#connections) connection.terminate()
-    }, timeout)
+  /** Close all connections and wait for them and for the handlers, at most `timeout` ms; then drop what is left. */
+  async closeAll({ code, reason, timeout }: Required<CloseOptions>): Promise<void> {
     const closing = [...this.#connections].map((connection) => connection.close(code, reason))
-    await Promise.all(closing)
-    clearTimeout(deadline)
-    await Promise.race([Promise.all(this.#running), delay(timeout)])
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<void>((resolve) => {
+      if (timeout !== Number.POSITIVE_INFINITY) timer = setTimeout(resolve, timeout)
+    })
+    await Promise.race([Promise.all([...closing, ...this.#running]), deadline])
+    clearTimeout(timer)
+    for (const connection of this.#connections) connection.terminate()
   }
 }
 
@@ -219,7 +255,12 @@ function describeHandshake(
   return {
     target,
     get url() {
-      return new URL(target, `ws://${handshake.host}`)
+      try {
+        return requestUrl('ws', handshake.host, target)
+      } catch {
+        const detail = `the host ${quoteForMessage(handshake.host)} with the target ${quoteForMessage(target)}`
+        throw new HandshakeError({ code: 'WS_BAD_HEADER', detail })
+      }
     },
     headers: request.headers,
     origin: handshake.origin,
@@ -234,8 +275,6 @@ function asHandshakeError(error: unknown): HandshakeError {
   return new HandshakeError({ code: 'WS_HANDLER_FAILED', detail: 'see the log', status: 500, cause: error })
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref()
-  })
+function serverIsClosing(): HandshakeError {
+  return new HandshakeError({ code: 'WS_SERVER_CLOSING', detail: ': try again later', status: 503 })
 }

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import type { Logger } from '../connection/options.ts'
+import { requestUrl } from './request-url.ts'
 
 /** Answer one request with what `onRequest` returns. */
 export async function answerRequest(
@@ -13,8 +14,16 @@ export async function answerRequest(
   onRequest: (request: Request) => Response | Promise<Response>,
   logger: Logger,
 ): Promise<void> {
+  let asked: Request
   try {
-    const answer = await onRequest(toRequest(request))
+    asked = toRequest(request)
+  } catch {
+    // A Host that is none, or a method such as TRACE, which the standard's Request does not take.
+    sendText(response, 400, 'the request cannot be understood\n')
+    return
+  }
+  try {
+    const answer = await onRequest(asked)
     response.statusCode = answer.status
     if (answer.statusText !== '') response.statusMessage = answer.statusText
     for (const [name, value] of answer.headers) response.appendHeader(name, value)
@@ -44,7 +53,7 @@ function sendText(response: ServerResponse, status: number, text: string): void 
 
 function toRequest(request: IncomingMessage): Request {
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'
-  const url = new URL(request.url ?? '/', `${scheme}://${request.headers.host ?? 'localhost'}`)
+  const url = requestUrl(scheme, request.headers.host ?? 'localhost', request.url ?? '/')
   const headers = new Headers()
   const { rawHeaders } = request
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -10,6 +10,7 @@ import {
   type ResolvedConnectionOptions,
   resolveConnectionOptions,
 } from '../connection/options.ts'
+import { formatResponse } from '../handshake/http1.ts'
 import { assertOriginPolicy, type OriginPolicy } from '../handshake/origin.ts'
 import { assertSubprotocols } from '../handshake/subprotocol.ts'
 
@@ -112,11 +113,16 @@ export interface ResolvedUpgradeOptions<Data> {
   readonly hosts: readonly string[] | undefined
   readonly subprotocols: readonly string[]
   readonly headers: readonly (readonly [string, string])[]
+  /** `headers` as connections show them: with names in lower case. */
+  readonly responseHeaders: Readonly<Record<string, string>>
   readonly openTimeout: number
 }
 
 /** 10 s: a handshake takes milliseconds, and whoever needs longer only holds a socket. */
 const OPEN_TIMEOUT = 10_000
+
+// The key of RFC 6455 section 1.3: any will do to try out a response.
+const TRIAL_KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveUpgradeOptions<Data>(options: UpgradeOptions<Data>): ResolvedUpgradeOptions<Data> {
@@ -128,14 +134,20 @@ export function resolveUpgradeOptions<Data>(options: UpgradeOptions<Data>): Reso
   if (options.onHandshake !== undefined && typeof options.onHandshake !== 'function') {
     throw new TypeError('onHandshake must be a function')
   }
+  const headers = Object.entries(options.headers ?? {})
+  formatResponse({ key: TRIAL_KEY, subprotocol: undefined, extensions: [], headers })
+  const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
+  // Without an end, clients that never finish their handshake would hold their sockets for ever.
+  if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
   return {
     connection: resolveConnectionOptions(options, 'server'),
     onHandshake: options.onHandshake,
     origins: options.origins,
     hosts: options.hosts,
     subprotocols: options.subprotocols ?? [],
-    headers: Object.entries(options.headers ?? {}),
-    openTimeout: checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT),
+    headers,
+    responseHeaders: Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value])),
+    openTimeout,
   }
 }
 

@@ -34,18 +34,23 @@ export async function serve<Data = unknown>(
   if (onRequest !== undefined && typeof onRequest !== 'function') {
     throw new TypeError('onRequest must be a function')
   }
+  if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
+    throw new TypeError('tls must be an object of options such as key and cert')
+  }
   signal?.throwIfAborted()
   const acceptor = new Acceptor(handler, resolved)
+  // Node takes whole numbers only.
+  const openTimeout = Math.ceil(resolved.openTimeout)
   const limits = {
     maxHeaderSize: MAX_HEADER_SIZE,
-    headersTimeout: resolved.openTimeout,
+    headersTimeout: openTimeout,
     requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(resolved.openTimeout, 1000),
+    connectionsCheckingInterval: Math.min(openTimeout, 1000),
   }
   const http: HttpServer =
     tls === undefined
       ? createHttpServer(limits)
-      : createHttpsServer({ handshakeTimeout: resolved.openTimeout, ...tls, ...limits })
+      : createHttpsServer({ handshakeTimeout: openTimeout, ...tls, ...limits })
   // One more than is allowed, so that Node's silent cut can be told from a request that is just at the limit.
   http.maxHeadersCount = MAX_HEADERS + 1
   const { logger } = resolved.connection
@@ -57,7 +62,13 @@ export async function serve<Data = unknown>(
   })
   await trySharedRead()
   await listen(http, options)
+  // What goes wrong with accepting, such as too many open files, must not end the process.
+  http.on('error', (error) => logger.error('openline: the server could not accept a connection', error))
   const server = new Server(http, acceptor, tls !== undefined)
+  if (signal?.aborted) {
+    await server.close()
+    throw signal.reason
+  }
   if (signal !== undefined) {
     const onAbort = (): void => void server.close()
     signal.addEventListener('abort', onAbort, { once: true })

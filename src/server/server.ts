@@ -1,8 +1,9 @@
 // A server that listens: where it is reached, who is connected, and how it stops.
 
 import type { Server as HttpServer } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Connection } from '../connection/connection.ts'
-import type { Acceptor, CloseOptions } from './acceptor.ts'
+import { type Acceptor, type CloseOptions, resolveCloseOptions } from './acceptor.ts'
 
 /** Serve WebSocket connections; made by `serve`. */
 export class Server<Data = unknown> implements AsyncDisposable {
@@ -12,6 +13,8 @@ export class Server<Data = unknown> implements AsyncDisposable {
   readonly #path: string | undefined
   readonly #port: number
   readonly #host: string
+  /** The TCP sockets beneath TLS: Node's own list lacks those whose TLS handshake is not done. */
+  readonly #sockets = new Set<Socket>()
   #closing: Promise<void> | undefined
   readonly #closed: Promise<void>
 
@@ -27,6 +30,12 @@ export class Server<Data = unknown> implements AsyncDisposable {
     this.#closed = new Promise((resolve) => {
       http.once('close', resolve)
     })
+    if (isSecure) {
+      http.on('connection', (socket) => {
+        this.#sockets.add(socket)
+        socket.once('close', () => this.#sockets.delete(socket))
+      })
+    }
   }
 
   /** The port that the server listens on; 0 on a Unix socket. */
@@ -42,7 +51,8 @@ export class Server<Data = unknown> implements AsyncDisposable {
   /** A URL under which this machine reaches the server. */
   get url(): string {
     const scheme = this.#isSecure ? 'wss' : 'ws'
-    if (this.#path !== undefined) return `${scheme}+unix:${this.#path}`
+    if (this.#path !== undefined)
+      return `${scheme}+unix:${this.#path.split('/').map(encodeURIComponent).join('/')}`
     // Who listens on all addresses is reached under each; a URL needs one.
     const isAny = this.#host === '::' || this.#host === '0.0.0.0'
     const host = isAny ? 'localhost' : this.#host.includes(':') ? `[${this.#host}]` : this.#host
@@ -67,19 +77,20 @@ export class Server<Data = unknown> implements AsyncDisposable {
   /**
    * Stop: take no more connections, close those that are open (with 1001 by default), wait for their closing
    * handshakes and handlers, and drop what is left after `timeout` ms (10,000 by default). Calling it again
-   * only waits.
+   * only waits. Throws a TypeError or RangeError that names a wrong option.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options)
+    this.#closing ??= this.#close(resolveCloseOptions(options))
     return this.#closing
   }
 
-  async #close(options: CloseOptions): Promise<void> {
+  async #close(options: Required<CloseOptions>): Promise<void> {
     this.#acceptor.beginClosing()
     this.#http.close()
     this.#http.closeIdleConnections()
     await this.#acceptor.closeAll(options)
     this.#http.closeAllConnections()
+    for (const socket of this.#sockets) socket.destroy()
     await this.#closed
   }
 

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Connection } from '../connection/connection.ts'
 import { trySharedRead } from '../transport/shared-read.ts'
-import { Acceptor, type CloseOptions } from './acceptor.ts'
+import { Acceptor, type CloseOptions, resolveCloseOptions } from './acceptor.ts'
 import { assertHandler, resolveUpgradeOptions, type ServerHandler, type UpgradeOptions } from './options.ts'
 
 /** Answer 'upgrade' events of an HTTP server. */
@@ -40,8 +40,9 @@ export function upgrade<Data = unknown>(
     connections: { get: () => acceptor.connections },
     close: {
       value: (closeOptions: CloseOptions = {}) => {
+        const resolved = resolveCloseOptions(closeOptions)
         acceptor.beginClosing()
-        return acceptor.closeAll(closeOptions)
+        return acceptor.closeAll(resolved)
       },
     },
   }) as UpgradeListener<Data>

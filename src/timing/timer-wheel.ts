@@ -47,9 +47,9 @@ export class TimerWheel {
     const due = this.#due.get(task)
     if (due === undefined) return
     this.#due.delete(task)
-    const slot = this.#slots.get(due)!
-    slot.delete(task)
-    if (slot.size === 0) this.#slots.delete(due)
+    const slot = this.#slots.get(due)
+    // A slot whose tasks are being called is no longer among the slots.
+    if (slot?.delete(task) && slot.size === 0) this.#slots.delete(due)
   }
 
   #arm(due: number): void {
@@ -62,7 +62,8 @@ export class TimerWheel {
     this.#timer = undefined
     this.#timerDue = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
-    for (const [due, tasks] of [...this.#slots].filter(([due]) => due <= now)) {
+    const ripe = [...this.#slots].filter(([due]) => due <= now).sort(([one], [other]) => one - other)
+    for (const [due, tasks] of ripe) {
       this.#slots.delete(due)
       for (const task of tasks) {
         // A task that ran before may have cancelled or moved this one.

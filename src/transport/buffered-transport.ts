@@ -15,7 +15,6 @@ const freeSlots: Buffer[] = []
 let slotsInUse = 0
 
 function takeSlot(): Buffer {
-  if (slotsInUse >= MOST_SLOTS) flushAll()
   slotsInUse++
   return freeSlots.pop() ?? Buffer.allocUnsafeSlow(SLOT_SIZE)
 }
@@ -40,7 +39,7 @@ export abstract class BufferedTransport implements Output {
   }
 
   reserve(size: number): number {
-    if (this.bytes.length - this.#length < size) this.#makeRoom(size)
+    while (this.bytes.length - this.#length < size) this.#makeRoom(size)
     return this.#length
   }
 
@@ -81,6 +80,9 @@ export abstract class BufferedTransport implements Output {
 
   #makeRoom(size: number): void {
     this.flush()
+    if (slotsInUse >= MOST_SLOTS) flushAll()
+    // A write can deliver input, whose handlers write here in turn: then look again.
+    if (this.#length > 0) return
     // flush() leaves nothing behind but a reservation that was never committed.
     recycle(this.bytes, true)
     this.bytes = size <= SLOT_SIZE ? takeSlot() : Buffer.allocUnsafeSlow(size)

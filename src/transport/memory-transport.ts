@@ -28,12 +28,14 @@ export class MemoryTransport extends BufferedTransport implements Transport {
   /** What the peer wrote and we did not deliver. */
   #inbox: Uint8Array[] = []
   #inboxSize = 0
-  #isPaused = true
+  #isPaused = false
   #isHeld = false
   #isDelivering = false
   #peerEnded = false
+  #hasSeenEnd = false
   #isEnded = false
   #isDestroyed = false
+  #error: Error | undefined
   #wantsDrain = false
 
   private constructor(options: MemoryTransportOptions) {
@@ -63,7 +65,8 @@ export class MemoryTransport extends BufferedTransport implements Transport {
 
   start(handler: TransportHandler): void {
     this.#handler = handler
-    this.resume()
+    if (this.#isDestroyed) this.#reportClosed()
+    else this.#deliverLater()
   }
 
   pause(): void {
@@ -98,6 +101,7 @@ export class MemoryTransport extends BufferedTransport implements Transport {
     const peer = this.#peer
     peer.#peerEnded = true
     peer.#deliverLater()
+    if (this.#hasSeenEnd) this.#close(undefined)
   }
 
   destroy(): void {
@@ -150,8 +154,9 @@ export class MemoryTransport extends BufferedTransport implements Transport {
     this.#peer.#drained()
     if (this.#peerEnded && this.#handler !== undefined && !this.#isPaused && !this.#isHeld) {
       this.#peerEnded = false
+      this.#hasSeenEnd = true
       this.#handler.onEnd()
-      if (this.#isEnded) this.destroy()
+      if (this.#isEnded) this.#close(undefined)
     }
   }
 
@@ -165,11 +170,16 @@ export class MemoryTransport extends BufferedTransport implements Transport {
     if (this.#isDestroyed) return
     this.#isDestroyed = true
     this.#isEnded = true
+    this.#error = error
     this.discardOutput()
+    this.#reportClosed()
+  }
+
+  #reportClosed(): void {
     queueMicrotask(() => {
       const handler = this.#handler
       this.#handler = undefined
-      handler?.onClosed(error)
+      handler?.onClosed(this.#error)
     })
   }
 }

@@ -28,6 +28,7 @@ export class SocketTransport extends BufferedTransport implements Transport {
   #handler: TransportHandler | undefined
   #error: Error | undefined
   #isEnded = false
+  #isPaused = false
 
   constructor(socket: Duplex, head: Uint8Array, kernel: Kernel) {
     super()
@@ -81,7 +82,8 @@ export class SocketTransport extends BufferedTransport implements Transport {
     }
     for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) handler.onData(chunk)
     if (!this.#attachSharedRead()) socket.on('data', onSocketData)
-    socket.resume()
+    // Whoever opened the connection, or a message in the head, may have paused it already.
+    if (!this.#isPaused) socket.resume()
     flushAll()
   }
 
@@ -94,17 +96,22 @@ export class SocketTransport extends BufferedTransport implements Transport {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    // Before `start` nobody listens: what flowed would be lost.
+    if (this.#handler !== undefined) this.#socket.resume()
   }
 
   notifyDrain(): void {
     // Below its own mark the stream does not report; an empty write does when all before it is gone.
     if (!this.#socket.writableNeedDrain && !this.#isEnded) {
-      this.#socket.write(EMPTY, () => this.#handler?.onDrain())
+      this.#socket.write(EMPTY, (error) => {
+        if (error == null) this.#handler?.onDrain()
+      })
     }
   }
 
