@@ -33,6 +33,7 @@ const MAX_REFUSAL_BODY = 64 * 1024
  */
 export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): Promise<Dialled> {
   const { openTimeout, signal, subprotocols, tls } = options
+  if (signal?.aborted) return Promise.reject(signal.reason)
   const key = encodeKey(randomBytes(16))
   const headers = buildRequestHeaders({
     key,
@@ -91,18 +92,9 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
         fail(error)
       }
     })
-    // A 101 that lacks Upgrade or Connection is no upgrade to node:http.
-    request.on('information', ({ statusCode, statusMessage, headers }) => {
-      if (statusCode !== 101) return
-      try {
-        checkResponse({ status: 101, statusText: statusMessage, headers }, { key, subprotocols })
-        fail(new HandshakeError({ code: 'WS_BAD_UPGRADE', detail: 'not understood', status: 0 }))
-      } catch (error) {
-        fail(error)
-      }
-    })
     request.on('response', (response) => {
-      readRefusal(response).then(fail, (error) => fail(asHandshakeError(error, url)))
+      if (response.statusCode === 101) fail(brokenUpgrade(response, key, subprotocols))
+      else readRefusal(response).then(fail, (error) => fail(asHandshakeError(error, url)))
     })
     request.end()
   })
@@ -119,6 +111,16 @@ function toHead(response: IncomingMessage): Parameters<typeof checkResponse>[0] 
     statusText: response.statusMessage ?? '',
     headers: response.headers,
   }
+}
+
+/** Say what is wrong with a 101 that is no upgrade to node:http: it lacks Upgrade or Connection. */
+function brokenUpgrade(response: IncomingMessage, key: string, subprotocols: readonly string[]): unknown {
+  try {
+    checkResponse(toHead(response), { key, subprotocols })
+  } catch (error) {
+    return error
+  }
+  return new HandshakeError({ code: 'WS_BAD_UPGRADE', detail: 'not understood', status: 0 })
 }
 
 async function readRefusal(response: IncomingMessage): Promise<HandshakeRejectedError> {

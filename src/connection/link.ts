@@ -208,7 +208,8 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   resumeParsing(): void {
     this.#isParsingPaused = false
     this.#resumeProtocol()
-    this.#settleTransport()
+    // When that made the consumer full again, the pause is settled at the end of the turn.
+    if (!this.isReadingPaused) this.#settleTransport()
   }
 
   /** Stop reading until `resumeByUser`. */
@@ -228,7 +229,10 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #resumeProtocol(): void {
     if (this.isReadingPaused) return
     this.protocol.resume()
-    if (this.#isEndPending && !this.protocol.hasBacklog) this.#endTransport()
+    if (!this.#isEndPending) return
+    if (!this.protocol.hasBacklog) this.#endTransport()
+    // Another connection is being parsed; ours comes after it, in this turn.
+    else if (!this.isReadingPaused) afterMicrotasks(() => this.#resumeProtocol())
   }
 
   #settleTransport(): void {

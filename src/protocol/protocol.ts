@@ -306,7 +306,8 @@ export class Protocol implements ControlSink, MessageSink {
   #move(event: ProtocolTransition): boolean {
     const next = transitions[this.#state][event]
     if (next === undefined) return false
-    this.#beganBy ??= event === 'receive-close' ? 'remote' : 'local'
+    // What the peer begins was noted when it came.
+    this.#beganBy ??= 'local'
     this.#state = next
     return true
   }

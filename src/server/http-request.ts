@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
+import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web'
 import type { Logger } from '../connection/options.ts'
 import { requestUrl } from './request-url.ts'
 
@@ -16,7 +16,7 @@ export async function answerRequest(
 ): Promise<void> {
   let asked: Request
   try {
-    asked = toRequest(request)
+    asked = toRequest(request, response)
   } catch {
     // A Host that is none, or a method such as TRACE, which the standard's Request does not take.
     sendText(response, 400, 'the request cannot be understood\n')
@@ -51,7 +51,7 @@ function sendText(response: ServerResponse, status: number, text: string): void 
   response.end(text)
 }
 
-function toRequest(request: IncomingMessage): Request {
+function toRequest(request: IncomingMessage, response: ServerResponse): Request {
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'
   const url = requestUrl(scheme, request.headers.host ?? 'localhost', request.url ?? '/')
   const headers = new Headers()
@@ -63,8 +63,26 @@ function toRequest(request: IncomingMessage): Request {
   const hasBody = method !== 'GET' && method !== 'HEAD'
   const init: RequestInit = { method, headers }
   if (hasBody) {
-    init.body = Readable.toWeb(request) as unknown as NonNullable<RequestInit['body']>
+    init.body = toBody(request, response) as NonNullable<RequestInit['body']>
     init.duplex = 'half'
   }
   return new Request(url, init)
+}
+
+/** Read the body when it is asked for and not before: one that nobody wants is thrown away by node:http. */
+function toBody(request: IncomingMessage, response: ServerResponse): ReadableStream<Uint8Array> {
+  let chunks: AsyncIterator<Uint8Array> | undefined
+  const source = {
+    async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+      if (chunks === undefined) {
+        chunks = request[Symbol.asyncIterator]()
+        // Half of a body stands in the way of the next request, and only the end of the line takes it away.
+        response.once('finish', () => request.complete || request.destroy())
+      }
+      const { value, done } = await chunks.next()
+      if (done) controller.close()
+      else controller.enqueue(new Uint8Array(value))
+    },
+  }
+  return new ReadableStream(source, { highWaterMark: 0 })
 }
