@@ -37,8 +37,9 @@ const ADVICE: Readonly<Record<string, string>> = {
     "Read the message; the system's error is the `cause`. Try again later, unless the certificate is not trusted.",
   WS_HANDSHAKE_INTERRUPTED: 'Try again later. If it happens each time: wrong port, or TLS on one end only.',
   WS_SERVER_CLOSING: 'Answered with 503 and `Retry-After`. Try again later.',
-  WS_HANDLER_FAILED:
-    'Answered with 500, or with 503 when `openTimeout` was over. The reason is in the log of the server.',
+  WS_HANDLER_FAILED: 'Answered with 500. The reason is in the log of the server.',
+  WS_HANDLER_TIMEOUT:
+    'Answered with 503. Make `onHandshake` quicker, or give it more time with `openTimeout`.',
   WS_REJECTED: 'Look at `status`, `headers` and `body`: it is what the server wants you to know.',
 
   // The protocol

@@ -50,6 +50,7 @@ const HANDSHAKE_MESSAGES = {
   WS_HANDSHAKE_INTERRUPTED: 'the connection ended during the opening handshake: {}',
   WS_SERVER_CLOSING: 'the server is closing{}',
   WS_HANDLER_FAILED: 'onHandshake threw: {}',
+  WS_HANDLER_TIMEOUT: 'onHandshake did not decide within openTimeout ({} ms)',
 } as const
 
 /** Name each way in which an opening handshake can fail. */

@@ -70,6 +70,7 @@ describe('messages', () => {
     ],
     ['WS_SERVER_CLOSING', '', 'the server is closing'],
     ['WS_HANDLER_FAILED', 'Error: no', 'onHandshake threw: Error: no'],
+    ['WS_HANDLER_TIMEOUT', '10000', 'onHandshake did not decide within openTimeout (10000 ms)'],
   ])('HandshakeError %s', (code, detail, message) => {
     const error = new HandshakeError({ code, detail })
     expect(error.message).toBe(message)

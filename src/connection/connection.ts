@@ -80,7 +80,7 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
       return
     }
     const { receiveHighWaterMark, receiveLowWaterMark } = this.#link.options
-    this.#inbox = new Inbox(receiveHighWaterMark, receiveLowWaterMark, this.#link)
+    this.#inbox = new Inbox(receiveHighWaterMark, receiveLowWaterMark, this.#link, this.#link.clock)
     this.#link.start(this.#inbox)
   }
 

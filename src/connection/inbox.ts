@@ -3,6 +3,7 @@
 import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-assembler.ts'
+import { type Clock, systemClock } from '../timing/clock.ts'
 import type { Consumer } from './consumer.ts'
 import { MessageQueue } from './message-queue.ts'
 import { LONGEST_DELAY } from './options.ts'
@@ -31,12 +32,14 @@ export class Inbox implements Consumer {
   readonly isAsync = true
   readonly #queue: MessageQueue
   readonly #flow: Flow
+  readonly #clock: Clock
   #waiter: Waiter | undefined
   #info: CloseInfo | undefined
 
-  constructor(high: number, low: number, flow: Flow) {
+  constructor(high: number, low: number, flow: Flow, clock: Clock = systemClock) {
     this.#queue = new MessageQueue(high, low)
     this.#flow = flow
+    this.#clock = clock
   }
 
   message(message: Message): void {
@@ -89,9 +92,9 @@ export class Inbox implements Consumer {
       const timer =
         timeout === undefined || timeout > LONGEST_DELAY
           ? undefined
-          : setTimeout(() => giveUp(new WebSocketTimeoutError('receive', timeout)), timeout)
+          : this.#clock.setTimeout(() => giveUp(new WebSocketTimeoutError('receive', timeout)), timeout)
       const cleanUp = (): void => {
-        clearTimeout(timer)
+        this.#clock.clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
       }
       signal?.addEventListener('abort', onAbort)

@@ -47,7 +47,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   readonly options: ResolvedConnectionOptions
   readonly platform: Platform
   readonly #wheel: TimerWheel
-  readonly #clock: Clock
+  readonly clock: Clock
   #consumer!: Consumer
   #state: LinkState = 'open'
   #heartbeat: Heartbeat | undefined
@@ -76,7 +76,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.options = options
     this.platform = engine.platform
     this.#wheel = wheel
-    this.#clock = wheel.clock
+    this.clock = wheel.clock
     this.protocol = new Protocol({
       role: init.role,
       kernel: engine.kernel,
@@ -188,7 +188,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
       }
       pings.assertFree(payload)
       this.protocol.sendPing(payload)
-      pings.add(payload, this.#clock.now(), settle)
+      pings.add(payload, this.clock.now(), settle)
       signal?.addEventListener('abort', onAbort)
     })
     promise.catch(ignore)
@@ -302,14 +302,14 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
   onRead(length: number): void {
     this.#reads++
-    this.#lastByteAt = this.#clock.now()
+    this.#lastByteAt = this.clock.now()
     this.protocol.receiveRead(length)
     this.#watchMessage()
   }
 
   onData(bytes: Uint8Array): void {
     this.#reads++
-    this.#lastByteAt = this.#clock.now()
+    this.#lastByteAt = this.clock.now()
     this.protocol.receiveData(bytes)
     this.#watchMessage()
   }
@@ -370,7 +370,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   }
 
   onPong(payload: Uint8Array): void {
-    const latency = this.#pings?.acknowledge(payload, this.#clock.now())
+    const latency = this.#pings?.acknowledge(payload, this.clock.now())
     if (latency !== undefined) this.#latency = latency
     if (this.#state === 'open') this.#consumer.pong(payload)
   }
@@ -403,7 +403,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   sendHeartbeat(): void {
     this.#pings ??= new PendingPings()
     const payload = new TextEncoder().encode(`${HEARTBEAT_PREFIX}${++this.#heartbeats}`)
-    this.#pings.add(payload, this.#clock.now(), undefined)
+    this.#pings.add(payload, this.clock.now(), undefined)
     this.protocol.sendPing(payload)
   }
 
@@ -442,7 +442,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     const { received, sent, beganBy } = this.protocol
     const initiator = beganBy ?? (this.#wasTerminated ? 'local' : 'remote')
     const counts: CloseFrame = received ?? sent ?? { code: CloseCode.Abnormal, reason: '' }
-    const now = this.#clock.now()
+    const now = this.clock.now()
     return {
       code: counts.code,
       reason: counts.reason,

@@ -1,11 +1,6 @@
 // The options that every connection has, in both roles: their defaults, each with its reason, and their checks.
 
-import {
-  CLIENT_MAX_MESSAGE_SIZE,
-  type Limits,
-  MAX_FRAGMENTS,
-  SERVER_MAX_MESSAGE_SIZE,
-} from '../protocol/limits.ts'
+import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
 
@@ -112,6 +107,7 @@ export const LONGEST_DELAY: number = 2 ** 31 - 1
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveConnectionOptions(options: ConnectionOptions, role: Role): ResolvedConnectionOptions {
   const isServer = role === 'server'
+  const limits = defaultLimits(role)
   const high = checkCount('receiveHighWaterMark', options.receiveHighWaterMark ?? RECEIVE_HIGH_WATER_MARK, 1)
   const low = checkCount('receiveLowWaterMark', options.receiveLowWaterMark ?? Math.floor(high / 4), 0)
   if (low >= high) {
@@ -132,12 +128,8 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
       options.messageTimeout ?? (isServer ? SERVER_MESSAGE_TIMEOUT : false),
     ),
     limits: {
-      maxMessageSize: checkCount(
-        'maxMessageSize',
-        options.maxMessageSize ?? (isServer ? SERVER_MAX_MESSAGE_SIZE : CLIENT_MAX_MESSAGE_SIZE),
-        0,
-      ),
-      maxFragments: checkCount('maxFragments', options.maxFragments ?? MAX_FRAGMENTS, 1),
+      maxMessageSize: checkCount('maxMessageSize', options.maxMessageSize ?? limits.maxMessageSize, 0),
+      maxFragments: checkCount('maxFragments', options.maxFragments ?? limits.maxFragments, 1),
     },
     accept,
     receiveHighWaterMark: high,

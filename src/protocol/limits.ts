@@ -24,5 +24,13 @@ export const CLIENT_MAX_MESSAGE_SIZE: number = 16 * 1024 * 1024
  */
 export const MAX_FRAGMENTS = 131_072
 
+/** Get the limits that apply unless others are given. */
+export function defaultLimits(role: 'client' | 'server'): Limits {
+  return {
+    maxMessageSize: role === 'server' ? SERVER_MAX_MESSAGE_SIZE : CLIENT_MAX_MESSAGE_SIZE,
+    maxFragments: MAX_FRAGMENTS,
+  }
+}
+
 /** The size of a control frame's payload: at most 125 bytes (RFC 6455 section 5.5). */
 export const MAX_CONTROL_PAYLOAD = 125

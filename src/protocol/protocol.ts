@@ -6,9 +6,9 @@ import { CloseCode, type CloseFrame, isValidCloseCode } from './close-code.ts'
 import { type Extension, ExtensionPipeline } from './extension.ts'
 import { type ControlSink, FrameParser } from './frame-parser.ts'
 import { FIN, FrameSerializer } from './frame-serializer.ts'
-import type { Kernel } from './kernel.ts'
-import { type Limits, MAX_CONTROL_PAYLOAD } from './limits.ts'
-import type { MaskingKeySource } from './masking.ts'
+import { createJavaScriptKernel, type Kernel } from './kernel.ts'
+import { defaultLimits, type Limits, MAX_CONTROL_PAYLOAD } from './limits.ts'
+import { createMaskingKeySource, type MaskingKeySource } from './masking.ts'
 import {
   type AcceptedMessages,
   type Message,
@@ -17,7 +17,7 @@ import {
 } from './message-assembler.ts'
 import { Opcode } from './opcode.ts'
 import type { Output } from './output.ts'
-import type { Platform } from './platform.ts'
+import { type Platform, portablePlatform } from './platform.ts'
 import { type ProtocolState, type ProtocolTransition, transitions } from './transitions.ts'
 
 /** Name the end of the connection that we are: clients mask, servers do not. */
@@ -27,8 +27,8 @@ export type Role = 'client' | 'server'
 export interface ProtocolHandler {
   onMessage(message: Message): void
   /** A ping came; it was answered already, or will be as soon as the peer takes it. */
-  onPing(payload: Uint8Array): void
-  onPong(payload: Uint8Array): void
+  onPing?(payload: Uint8Array): void
+  onPong?(payload: Uint8Array): void
   /** The peer's close frame came; `state` says whether that ended the closing handshake. */
   onClose(frame: CloseFrame): void
   /** The peer broke the protocol or met a limit; a close frame says so, and nothing more is read. */
@@ -43,18 +43,40 @@ export interface ProtocolHandler {
 /** Make up a protocol. */
 export interface ProtocolOptions {
   readonly role: Role
-  readonly kernel: Kernel
-  readonly platform: Platform
-  readonly limits: Limits
   readonly output: Output
   readonly handler: ProtocolHandler
-  /** Needed in the client role. */
-  readonly maskingKeys: MaskingKeySource
+  /**
+   * What is taken from the peer.
+   * @default messages of 1 MiB as a server and 16 MiB as a client, of 131,072 fragments
+   */
+  readonly limits?: Limits
+  /**
+   * The kinds of messages that are taken.
+   * @default 'any'
+   */
   readonly accept?: AcceptedMessages
+  /** The extensions that both ends agreed on, in order. */
   readonly extensions?: readonly Extension[]
+  /**
+   * The memory to parse in, which protocols may share.
+   * @default one in JavaScript of 64 KiB, shared by all that name none
+   */
+  readonly kernel?: Kernel
+  /**
+   * Text, memory and randomness.
+   * @default what every JavaScript runtime has
+   */
+  readonly platform?: Platform
+  /**
+   * Where a client's masking keys come from.
+   * @default the platform's randomness
+   */
+  readonly maskingKeys?: MaskingKeySource
 }
 
 const EMPTY = new Uint8Array(0)
+const DEFAULT_READ_SIZE = 64 * 1024
+let defaultKernel: Kernel | undefined
 
 /** Speak RFC 6455, one end of it. */
 export class Protocol implements ControlSink, MessageSink {
@@ -76,7 +98,8 @@ export class Protocol implements ControlSink, MessageSink {
   #ending: CloseFrame | ProtocolError | undefined
 
   constructor(options: ProtocolOptions) {
-    const { role, kernel, platform, limits, output, handler, maskingKeys } = options
+    const { role, output, handler, platform = portablePlatform, limits = defaultLimits(role) } = options
+    const kernel = options.kernel ?? getDefaultKernel()
     this.role = role
     this.#platform = platform
     this.#output = output
@@ -97,7 +120,9 @@ export class Protocol implements ControlSink, MessageSink {
       assembler: this.#assembler,
       control: this,
     })
-    this.#serializer = new FrameSerializer(output, platform, role === 'client' ? maskingKeys : undefined)
+    const maskingKeys =
+      role === 'client' ? (options.maskingKeys ?? createMaskingKeySource(platform)) : undefined
+    this.#serializer = new FrameSerializer(output, platform, maskingKeys)
   }
 
   get state(): ProtocolState {
@@ -239,7 +264,7 @@ export class Protocol implements ControlSink, MessageSink {
 
   onControl(opcode: number, payload: Uint8Array): void {
     if (opcode === Opcode.Ping) this.#receivePing(payload)
-    else if (opcode === Opcode.Pong) this.#handler.onPong(payload)
+    else if (opcode === Opcode.Pong) this.#handler.onPong?.(payload)
     else this.#receiveClose(payload)
   }
 
@@ -252,7 +277,7 @@ export class Protocol implements ControlSink, MessageSink {
   #receivePing(payload: Uint8Array): void {
     this.#owedPong = payload
     if (!this.#output.isBackedUp) this.outputDrained()
-    this.#handler.onPing(payload)
+    this.#handler.onPing?.(payload)
   }
 
   #receiveClose(payload: Uint8Array): void {
@@ -315,6 +340,11 @@ export class Protocol implements ControlSink, MessageSink {
 
 // A close frame's payload is at most 125 bytes, two of them the code.
 const MAX_REASON = 123
+
+function getDefaultKernel(): Kernel {
+  defaultKernel ??= createJavaScriptKernel(DEFAULT_READ_SIZE)
+  return defaultKernel
+}
 
 function assertControlPayload(payload: Uint8Array, name: string): void {
   if (payload.length > MAX_CONTROL_PAYLOAD) {

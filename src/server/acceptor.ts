@@ -7,7 +7,7 @@ import { Connection } from '../connection/connection.ts'
 import { handlerFailed } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
 import { checkDuration } from '../connection/options.ts'
-import { ConnectionClosedError, HandshakeError, quoteForMessage, WebSocketTimeoutError } from '../errors.ts'
+import { ConnectionClosedError, HandshakeError, quoteForMessage } from '../errors.ts'
 import { type ClientHandshake, checkRequest, formatResponse } from '../handshake/http1.ts'
 import { isHostAllowed, isOriginAllowed } from '../handshake/origin.ts'
 import { selectSubprotocol } from '../handshake/subprotocol.ts'
@@ -133,9 +133,7 @@ export class Acceptor<Data> {
       refuse(socket, error)
     }
     const timer = setTimeout(() => {
-      const error = new WebSocketTimeoutError('open', openTimeout)
-      controller.abort(error)
-      refuse(socket, new HandshakeError({ code: 'WS_HANDLER_FAILED', detail: error.message, status: 503 }))
+      onStop(new HandshakeError({ code: 'WS_HANDLER_TIMEOUT', detail: String(openTimeout), status: 503 }))
     }, openTimeout)
     // A stream tells its end only to who reads. What the client sent ahead stays in the stream.
     const onReadable = (): void => {

@@ -62,7 +62,7 @@ export async function serve<Data = unknown>(
   })
   await trySharedRead()
   await listen(http, options)
-  // What goes wrong with accepting, such as too many open files, must not end the process.
+  // What goes wrong with accepting must not end the process.
   http.on('error', (error) => logger.error('openline: the server could not accept a connection', error))
   const server = new Server(http, acceptor, tls !== undefined)
   if (signal?.aborted) {

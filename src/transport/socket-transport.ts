@@ -82,8 +82,9 @@ export class SocketTransport extends BufferedTransport implements Transport {
     }
     for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) handler.onData(chunk)
     if (!this.#attachSharedRead()) socket.on('data', onSocketData)
-    // Whoever opened the connection, or a message in the head, may have paused it already.
-    if (!this.#isPaused) socket.resume()
+    // Whoever opened the connection, or a message in the head, may have paused it already; read() has begun to read.
+    if (this.#isPaused) socket.pause()
+    else socket.resume()
     flushAll()
   }
 

@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { isValidCloseCode } from '../../src/protocol/close-code.ts'
 import type { Extension } from '../../src/protocol/extension.ts'
 import { createJavaScriptKernel } from '../../src/protocol/kernel.ts'
+import type { Message } from '../../src/protocol/message-assembler.ts'
+import { ByteOutput } from '../../src/protocol/output.ts'
+import { Protocol, type Role } from '../../src/protocol/protocol.ts'
 import {
   anyText,
   chunksOf,
@@ -1336,5 +1339,68 @@ describe('pair', () => {
       ),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('defaults', () => {
+  function makeEnd(role: Role): {
+    protocol: Protocol
+    output: ByteOutput
+    messages: Message[]
+    failures: string[]
+  } {
+    const messages: Message[] = []
+    const failures: string[] = []
+    const output = new ByteOutput()
+    const protocol = new Protocol({
+      role,
+      output,
+      handler: {
+        onMessage: (message) => messages.push(message),
+        onClose: () => {},
+        onFailure: (error) => failures.push(error.code),
+      },
+    })
+    return { protocol, output, messages, failures }
+  }
+
+  test('two ends that were told nothing but role, output and handler talk, ping and close', () => {
+    const client = makeEnd('client')
+    const server = makeEnd('server')
+    client.protocol.sendText('héllo')
+    client.protocol.sendPing(Uint8Array.of(1))
+    server.protocol.receiveData(client.output.takeOutput())
+    expect(server.messages).toEqual(['héllo'])
+    server.protocol.sendClose(1000)
+    client.protocol.receiveData(server.output.takeOutput())
+    server.protocol.receiveData(client.output.takeOutput())
+    expect([client.protocol.state, server.protocol.state]).toEqual(['closed', 'closed'])
+  })
+
+  test('a client masks with keys that nobody can predict', () => {
+    const { protocol, output } = makeEnd('client')
+    protocol.sendText('same')
+    const first = output.takeOutput()
+    protocol.sendText('same')
+    expect(output.takeOutput().subarray(2, 6)).not.toEqual(first.subarray(2, 6))
+  })
+
+  test.each([
+    ['server', 1024 * 1024],
+    ['client', 16 * 1024 * 1024],
+  ] as const)('a %s takes messages of %d bytes and no more', (role, limit) => {
+    const { protocol, failures } = makeEnd(role)
+    const header = new Uint8Array(10)
+    header[0] = 0x82
+    header[1] = role === 'server' ? 0xff : 0x7f
+    new DataView(header.buffer).setUint32(6, limit)
+    protocol.receiveData(header)
+    expect(failures).toEqual([])
+    const other = makeEnd(role)
+    new DataView(header.buffer).setUint32(6, limit + 1)
+    other.protocol.receiveData(header)
+    // A server reads the masking key before it judges.
+    if (role === 'server') other.protocol.receiveData(new Uint8Array(4))
+    expect(other.failures).toEqual(['WS_MESSAGE_TOO_BIG'])
   })
 })
