@@ -1,0 +1,26 @@
+// All targets.
+
+import type { Target } from './target.ts'
+import { differential } from './targets/differential.ts'
+import { extensionHeader } from './targets/extension-header.ts'
+import { frames } from './targets/frames.ts'
+import { handshakeRequest } from './targets/handshake-request.ts'
+import { handshakeResponse } from './targets/handshake-response.ts'
+import { headerGrammar } from './targets/header-grammar.ts'
+import { messages } from './targets/messages.ts'
+import { pair } from './targets/pair.ts'
+import { url } from './targets/url.ts'
+import { utf8 } from './targets/utf8.ts'
+
+export const targets: readonly Target[] = [
+  frames,
+  messages,
+  utf8,
+  handshakeRequest,
+  handshakeResponse,
+  headerGrammar,
+  extensionHeader,
+  url,
+  pair,
+  differential,
+]
