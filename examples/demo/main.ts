@@ -7,9 +7,9 @@ import { type Route, routes } from './routes.ts'
 
 function readPort(): number {
   const { values } = parseArgs({ options: { port: { type: 'string' } } })
-  const text = values.port ?? process.env.PORT ?? '8765'
+  const text = values.port ?? (process.env.PORT || '8765')
   const port = Number(text)
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+  if (!/^\d+$/.test(text) || port > 65535) {
     throw new Error(`the port must be a whole number from 0 to 65535, not "${text}"`)
   }
   return port

@@ -18,6 +18,7 @@ async function logIn(): Promise<void> {
     if (answer === 'True') break
     terminal.prompt()
   }
+  terminal.close()
 }
 
 await getEventLoop().runUntilComplete(logIn())
