@@ -103,7 +103,7 @@ export class HandshakeRejectedError extends WebSocketError {
   readonly body: string
 
   constructor(fields: RejectionFields) {
-    const excerpt = fields.body.trim().slice(0, 200)
+    const excerpt = printable(fields.body.trim().slice(0, 200))
     super(
       `the server refused the handshake with ${fields.status} ${fields.statusText}${excerpt && `: ${excerpt}`}`,
     )
@@ -228,6 +228,12 @@ export class StateError extends WebSocketError {
 
 /** Put a value of the peer's into an error message: quoted, printable, at most 80 characters. */
 export function quoteForMessage(value: string): string {
-  const printable = value.slice(0, 80).replace(/[^\x20-\x7e]/g, '?')
-  return `"${printable}"${value.length > 80 ? '…' : ''}`
+  const excerpt = value.slice(0, 80).replace(/[^\x20-\x7e]/g, '?')
+  return `"${excerpt}"${value.length > 80 ? '…' : ''}`
+}
+
+/** Replace control characters, which could steer the terminal that a message is printed on; line ends become spaces. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+  return text.replace(/[\r\n\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }

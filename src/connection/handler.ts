@@ -29,6 +29,8 @@ export class HandlerConsumer<Data> implements Consumer {
   readonly #handler: ConnectionHandler<Data>
   readonly #connection: Connection<Data>
   readonly #link: Link
+  /** What came while `open` was pending, in order. */
+  #waiting: (() => void)[] | undefined
 
   constructor(handler: ConnectionHandler<Data>, connection: Connection<Data>, link: Link) {
     this.#handler = handler
@@ -36,18 +38,40 @@ export class HandlerConsumer<Data> implements Consumer {
     this.#link = link
   }
 
-  /** Call `open`, then begin to read. */
+  /** Call `open` and begin to read; messages wait while what it returned is pending. */
   async open(): Promise<void> {
+    const link = this.#link
     try {
       const pending = this.#handler.open?.(this.#connection)
+      if (pending !== undefined) this.#waiting = []
+      // Reading begins at once: `open` may wait for a pong, or for `close()`, whose end only a reader hears.
+      link.start(this)
       if (pending !== undefined) await pending
     } catch (error) {
       this.#failed(error)
     }
-    this.#link.start(this)
+    if (!link.isStarted) link.start(this)
+    this.#deliverWaiting()
+  }
+
+  #deliverWaiting(): void {
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = undefined
+    for (const deliver of waiting) deliver()
+    this.#link.resumeParsing()
+  }
+
+  #wait(deliver: () => void): void {
+    this.#waiting!.push(deliver)
+    if (this.#waiting!.length >= this.#link.options.receiveHighWaterMark) this.#link.pauseParsing()
   }
 
   message(message: Message): void {
+    if (this.#waiting !== undefined) {
+      this.#wait(() => this.message(message))
+      return
+    }
     try {
       const pending = this.#handler.message?.(this.#connection, message)
       if (pending !== undefined) this.#watch(pending)
@@ -73,6 +97,10 @@ export class HandlerConsumer<Data> implements Consumer {
   }
 
   #call(callback: () => void | Promise<void>): void {
+    if (this.#waiting !== undefined) {
+      this.#wait(() => this.#call(callback))
+      return
+    }
     try {
       const pending = callback()
       if (pending !== undefined) this.#watch(pending)

@@ -49,6 +49,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   readonly #wheel: TimerWheel
   readonly clock: Clock
   #consumer!: Consumer
+  #isStarted = false
   #state: LinkState = 'open'
   #heartbeat: Heartbeat | undefined
   #heartbeats = 0
@@ -93,12 +94,18 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   /** Begin to read, and to watch over the peer. */
   start(consumer: Consumer): void {
     this.#consumer = consumer
+    this.#isStarted = true
     const { pingInterval, pingTimeout } = this.options
     // A handler's `open`, which comes before, may have closed the connection.
     if (pingInterval !== Number.POSITIVE_INFINITY && this.#state === 'open') {
       this.#heartbeat = new Heartbeat(this.#wheel, this, pingInterval, pingTimeout)
     }
     this.transport.start(this)
+  }
+
+  /** True once `start` was called. */
+  get isStarted(): boolean {
+    return this.#isStarted
   }
 
   get state(): LinkState {

@@ -22,15 +22,21 @@ export async function answerRequest(
     sendText(response, 400, 'the request cannot be understood\n')
     return
   }
+  let isAnswering = false
   try {
     const answer = await onRequest(asked)
     response.statusCode = answer.status
     if (answer.statusText !== '') response.statusMessage = answer.statusText
     for (const [name, value] of answer.headers) response.appendHeader(name, value)
     if (answer.body === null) response.end()
-    else await pipeline(Readable.fromWeb(answer.body as ReadableStream), response)
+    else {
+      isAnswering = true
+      await pipeline(Readable.fromWeb(answer.body as ReadableStream), response)
+    }
   } catch (error) {
-    if (request.destroyed && response.destroyed) return
+    // A client that leaves is no failure of ours. A body that fails has the stream destroyed as well.
+    const hasLeft = isAnswering ? isPrematureClose(error) : response.destroyed
+    if (hasLeft) return
     logger.error('openline: onRequest failed', error)
     if (response.headersSent) response.destroy()
     else sendText(response, 500, 'the server failed\n')
@@ -43,6 +49,10 @@ export function answerUpgradeRequired(response: ServerResponse): void {
   response.setHeader('Sec-WebSocket-Version', '13')
   response.setHeader('Connection', 'Upgrade')
   sendText(response, 426, 'this is a WebSocket server: connect with ws: or wss: instead\n')
+}
+
+function isPrematureClose(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

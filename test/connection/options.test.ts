@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type ConnectionOptions,
+  checkCount,
+  checkDuration,
+  resolveConnectionOptions,
+} from '../../src/connection/options.ts'
+import { ROLES } from './support.ts'
+
+const defaults = {
+  pingInterval: 20_000,
+  pingTimeout: 20_000,
+  closeTimeout: 10_000,
+  accept: 'any',
+  receiveHighWaterMark: 16,
+  receiveLowWaterMark: 4,
+  sendHighWaterMark: 65_536,
+  logger: console,
+}
+
+describe('client', () => {
+  test('has its defaults', () => {
+    expect(resolveConnectionOptions({}, 'client')).toEqual({
+      ...defaults,
+      messageTimeout: Number.POSITIVE_INFINITY,
+      limits: { maxMessageSize: 16 * 1024 * 1024, maxFragments: 131_072 },
+    })
+  })
+})
+
+describe('server', () => {
+  test('has its defaults', () => {
+    expect(resolveConnectionOptions({}, 'server')).toEqual({
+      ...defaults,
+      messageTimeout: 60_000,
+      limits: { maxMessageSize: 1024 * 1024, maxFragments: 131_072 },
+    })
+  })
+})
+
+describe.each(ROLES)('%s', (role) => {
+  test('takes each option as it is given', () => {
+    const logger = { error: () => {} }
+    const given = {
+      pingInterval: 1,
+      pingTimeout: 2.5,
+      closeTimeout: 3,
+      messageTimeout: 4,
+      maxMessageSize: 0,
+      maxFragments: 1,
+      accept: 'text',
+      receiveHighWaterMark: 2,
+      receiveLowWaterMark: 1,
+      sendHighWaterMark: 0,
+      logger,
+    } satisfies ConnectionOptions
+    const { maxMessageSize, maxFragments, ...rest } = given
+    expect(resolveConnectionOptions(given, role)).toEqual({
+      ...rest,
+      limits: { maxMessageSize, maxFragments },
+    })
+  })
+
+  test('turns timeouts off with false', () => {
+    const options = resolveConnectionOptions(
+      { pingInterval: false, pingTimeout: false, messageTimeout: false },
+      role,
+    )
+    expect(options.pingInterval).toBe(Number.POSITIVE_INFINITY)
+    expect(options.pingTimeout).toBe(Number.POSITIVE_INFINITY)
+    expect(options.messageTimeout).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  test('derives the low-water mark from the high one, however large', () => {
+    const lowOf = (receiveHighWaterMark: number): number =>
+      resolveConnectionOptions({ receiveHighWaterMark }, role).receiveLowWaterMark
+    expect([1, 3, 4, 100].map(lowOf)).toEqual([0, 0, 1, 25])
+    expect(lowOf(2 ** 31)).toBe(2 ** 29)
+    expect(lowOf(Number.MAX_SAFE_INTEGER)).toBe(2 ** 51 - 1)
+  })
+
+  const DURATIONS = ['pingInterval', 'pingTimeout', 'closeTimeout', 'messageTimeout'] as const
+  const COUNTS = [
+    ['maxMessageSize', 0],
+    ['maxFragments', 1],
+    ['receiveHighWaterMark', 1],
+    ['receiveLowWaterMark', 0],
+    ['sendHighWaterMark', 0],
+  ] as const
+  const wrong: [string, unknown, typeof TypeError | typeof RangeError][] = [
+    ...DURATIONS.flatMap((name): [string, unknown, typeof TypeError | typeof RangeError][] => [
+      [name, '1000', TypeError],
+      [name, true, TypeError],
+      [name, 10n, TypeError],
+      [name, {}, TypeError],
+      [name, 0, RangeError],
+      [name, -1, RangeError],
+      [name, Number.NaN, RangeError],
+      [name, Number.POSITIVE_INFINITY, RangeError],
+      [name, 2 ** 31, RangeError],
+    ]),
+    ...COUNTS.flatMap(([name, least]): [string, unknown, typeof TypeError | typeof RangeError][] => [
+      [name, '16', TypeError],
+      [name, false, TypeError],
+      [name, 10n, TypeError],
+      [name, least - 1, RangeError],
+      [name, 1.5, RangeError],
+      [name, Number.NaN, RangeError],
+      [name, Number.POSITIVE_INFINITY, RangeError],
+      [name, 2 ** 53, RangeError],
+    ]),
+    ['receiveLowWaterMark', 16, RangeError],
+    ['receiveLowWaterMark', 17, RangeError],
+    ['accept', 'strings', TypeError],
+    ['accept', 1, TypeError],
+    ['accept', Symbol('text'), TypeError],
+    ['logger', 'console', TypeError],
+    ['logger', {}, TypeError],
+    ['logger', { error: 'no method' }, TypeError],
+  ]
+
+  test.each(wrong)('refuses %s as %o', (name, value, kind) => {
+    const resolve = (): unknown => resolveConnectionOptions({ [name]: value } as ConnectionOptions, role)
+    expect(resolve).toThrow(kind)
+    expect(resolve).toThrow(name)
+  })
+})
+
+describe('checkDuration', () => {
+  test('returns what is right, and Infinity for false', () => {
+    expect(checkDuration('wait', 0.5)).toBe(0.5)
+    expect(checkDuration('wait', 2 ** 31 - 1)).toBe(2 ** 31 - 1)
+    expect(checkDuration('wait', false)).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  test('says what was wrong', () => {
+    expect(() => checkDuration('wait', -5)).toThrow(
+      new RangeError('wait must be above 0 and at most 2147483647 ms, not -5'),
+    )
+    expect(() => checkDuration('wait', '5' as never)).toThrow(
+      new TypeError('wait must be a number of ms or false, not string'),
+    )
+  })
+})
+
+describe('checkCount', () => {
+  test('returns what is right', () => {
+    expect(checkCount('size', 3, 3)).toBe(3)
+  })
+
+  test('says what was wrong', () => {
+    expect(() => checkCount('size', 2, 3)).toThrow(
+      new RangeError('size must be a whole number of at least 3, not 2'),
+    )
+    expect(() => checkCount('size', null as never, 3)).toThrow(
+      new TypeError('size must be a number, not object'),
+    )
+  })
+})
