@@ -100,12 +100,12 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
     return this.#link.state
   }
 
-  /** Our own address; `undefined` on Unix sockets and after the end. */
+  /** Our own address; `undefined` on Unix sockets. */
   get localAddress(): Address | undefined {
     return this.#link.transport.localAddress
   }
 
-  /** The peer's address; `undefined` on Unix sockets and after the end. */
+  /** The peer's address; `undefined` on Unix sockets. */
   get remoteAddress(): Address | undefined {
     return this.#link.transport.remoteAddress
   }

@@ -12,6 +12,8 @@ export interface Consumer {
   pong(payload: Uint8Array): void
   /** Below the send high-water mark again, after having been above it. */
   drain(): void
+  /** The user wants messages again after `pause()`. */
+  resumed(): void
   /** Called once, last. */
   closed(info: CloseInfo): void
 }

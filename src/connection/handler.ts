@@ -29,8 +29,10 @@ export class HandlerConsumer<Data> implements Consumer {
   readonly #handler: ConnectionHandler<Data>
   readonly #connection: Connection<Data>
   readonly #link: Link
-  /** What came while `open` was pending, in order. */
+  /** What came while `open` was pending, in order, and the end if that came too. */
   #waiting: (() => void)[] | undefined
+  #info: CloseInfo | undefined
+  #isOpened = false
 
   constructor(handler: ConnectionHandler<Data>, connection: Connection<Data>, link: Link) {
     this.#handler = handler
@@ -51,20 +53,35 @@ export class HandlerConsumer<Data> implements Consumer {
       this.#failed(error)
     }
     if (!link.isStarted) link.start(this)
+    this.#isOpened = true
     this.#deliverWaiting()
   }
 
+  /** Deliver what waited, as far as the user has not paused or closed meanwhile. */
   #deliverWaiting(): void {
+    const link = this.#link
     const waiting = this.#waiting
     if (waiting === undefined) return
     this.#waiting = undefined
-    for (const deliver of waiting) deliver()
-    this.#link.resumeParsing()
+    for (let index = 0; index < waiting.length && !link.wasClosedByUs; index++) {
+      // Nothing is left to pause once the connection has ended.
+      if (link.isPausedByUser && this.#info === undefined) {
+        this.#waiting = waiting.slice(index)
+        return
+      }
+      waiting[index]!()
+    }
+    if (this.#info === undefined) link.resumeParsing()
+    else this.closed(this.#info)
   }
 
   #wait(deliver: () => void): void {
     this.#waiting!.push(deliver)
     if (this.#waiting!.length >= this.#link.options.receiveHighWaterMark) this.#link.pauseParsing()
+  }
+
+  resumed(): void {
+    if (this.#isOpened) this.#deliverWaiting()
   }
 
   message(message: Message): void {
@@ -93,6 +110,11 @@ export class HandlerConsumer<Data> implements Consumer {
   }
 
   closed(info: CloseInfo): void {
+    if (this.#waiting !== undefined) {
+      this.#info = info
+      if (this.#isOpened) this.#deliverWaiting()
+      return
+    }
     this.#call(() => this.#handler.close?.(this.#connection, info))
   }
 

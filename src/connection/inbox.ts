@@ -56,6 +56,7 @@ export class Inbox implements Consumer {
   ping(): void {}
   pong(): void {}
   drain(): void {}
+  resumed(): void {}
 
   closed(info: CloseInfo): void {
     this.#info = info

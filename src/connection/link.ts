@@ -229,6 +229,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
   resumeByUser(): void {
     this.#isPausedByUser = false
+    if (this.#isStarted) this.#consumer.resumed()
     this.#resumeProtocol()
     this.#settleTransport()
   }
@@ -248,6 +249,16 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.#isTransportPaused = shouldPause
     if (shouldPause) this.transport.pause()
     else this.transport.resume()
+  }
+
+  /** True between `pause()` and `resume()` of the user. */
+  get isPausedByUser(): boolean {
+    return this.#isPausedByUser
+  }
+
+  /** True when our own close, failure or `terminate()` came before the peer's. */
+  get wasClosedByUs(): boolean {
+    return this.protocol.beganBy === 'local' || this.#wasTerminated
   }
 
   get isReadingPaused(): boolean {

@@ -116,7 +116,7 @@ describe.each(ROLES)('%s', (role) => {
     peer.close(1000)
     peer.end()
     await settle()
-    expect(log).toEqual(['number', 1000, 'early', 'close'])
+    expect(log).toEqual(['number', 1000, 'close'])
   })
 
   test('stays paused when open paused it, until it resumes', async () => {
@@ -261,6 +261,44 @@ describe.each(ROLES)('%s', (role) => {
     peer.send(PONG)
     await settle()
     expect(seen).toEqual(['one'])
+  })
+
+  test('delivers no message that waited for an open that failed', async () => {
+    const { log, handler } = recorder()
+    handler.open = async () => {
+      await settle()
+      throw new Error('not today')
+    }
+    const { connection, peer } = connectRaw(role, { handler, logger: { error: () => {} } })
+    peer.send(TEXT, 'early')
+    await settle()
+    await settle()
+    peer.close(1011)
+    peer.end()
+    const info = await connection.closed
+    await settle()
+    expect(log).toEqual([['close', info]])
+  })
+
+  test('delivers no message after pause was called, also of those that waited for open', async () => {
+    const { log, handler } = recorder()
+    handler.open = settle
+    handler.message = (connection, message) => {
+      log.push(['message', message])
+      if (log.length === 1) connection.pause()
+    }
+    const { connection, peer } = connectRaw(role, { handler })
+    for (const text of ['one', 'two', 'three']) peer.send(TEXT, text)
+    await settle()
+    await settle()
+    expect(log).toEqual([['message', 'one']])
+    connection.resume()
+    await settle()
+    expect(log).toEqual([
+      ['message', 'one'],
+      ['message', 'two'],
+      ['message', 'three'],
+    ])
   })
 
   test('calls drain when all above the mark has left, and not below', async () => {

@@ -1,0 +1,176 @@
+import { once } from 'node:events'
+import net, { type AddressInfo, createConnection, createServer, Socket } from 'node:net'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+
+type Module = typeof import('../../src/transport/shared-read.ts')
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+  vi.restoreAllMocks()
+  vi.doUnmock('node:net')
+  vi.resetModules()
+})
+
+/** Load the module anew, as a process with this environment would. */
+async function load(environment?: string): Promise<Module> {
+  vi.resetModules()
+  vi.stubEnv('OPENLINE_SHARED_READ', environment)
+  return import('../../src/transport/shared-read.ts')
+}
+
+describe('trySharedRead', () => {
+  test('finds that this runtime can do it', async () => {
+    const { trySharedRead } = await load()
+    expect(await trySharedRead()).toBe(true)
+  })
+
+  test('tries once for all who ask', async () => {
+    const { trySharedRead } = await load()
+    const first = trySharedRead()
+    expect(trySharedRead()).toBe(first)
+    await first
+    expect(trySharedRead()).toBe(first)
+  })
+
+  test('is turned off by the environment', async () => {
+    const { trySharedRead, attachSharedRead } = await load('off')
+    expect(await trySharedRead()).toBe(false)
+    expect(attachSharedRead(new Socket(), new Uint8Array(10), () => true)).toBe(false)
+  })
+
+  test('is not turned off by other values', async () => {
+    const { trySharedRead } = await load('on')
+    expect(await trySharedRead()).toBe(true)
+  })
+
+  test('says no where sockets have no place for it', async () => {
+    vi.doMock('node:net', () => ({ ...net, Socket: class {} }))
+    const { trySharedRead, attachSharedRead } = await load()
+    expect(await trySharedRead()).toBe(false)
+    expect(attachSharedRead(new Socket(), new Uint8Array(10), () => true)).toBe(false)
+  })
+
+  test.each<[string, (socket: Socket) => void]>([
+    [
+      'handles cannot be given memory',
+      (socket) => {
+        Object.assign((socket as unknown as { _handle: object })._handle, { useUserBuffer: undefined })
+      },
+    ],
+    [
+      'the socket breaks',
+      (socket) => {
+        process.nextTick(() => socket.destroy(new Error('broken')))
+      },
+    ],
+    [
+      'what comes is not what was sent',
+      (socket) => {
+        const handle = (socket as unknown as { _handle: { useUserBuffer(bytes: Uint8Array): void } })._handle
+        const { useUserBuffer } = handle
+        handle.useUserBuffer = (bytes) => useUserBuffer.call(handle, new Uint8Array(bytes.length))
+      },
+    ],
+    [
+      'more comes than was sent',
+      (socket) => {
+        process.nextTick(() => {
+          const symbol = Object.getOwnPropertySymbols(socket).find(
+            ({ description }) => description === 'kBufferCb',
+          )!
+          const callback = (socket as unknown as Record<symbol, (length: number) => boolean>)[symbol]!
+          callback.call(socket, 1000)
+        })
+      },
+    ],
+  ])('says no where %s', async (_, disturb) => {
+    vi.doMock('node:net', () => ({
+      ...net,
+      createServer: (listener: (socket: Socket) => void) =>
+        createServer((socket) => {
+          disturb(socket)
+          listener(socket)
+        }),
+    }))
+    const { trySharedRead, attachSharedRead } = await load()
+    expect(await trySharedRead()).toBe(false)
+    expect(attachSharedRead(new Socket(), new Uint8Array(10), () => true)).toBe(false)
+  })
+
+  test('says no where there is no loopback to listen on', async () => {
+    vi.doMock('node:net', () => ({
+      ...net,
+      createServer: (listener: (socket: Socket) => void) => {
+        const server = createServer(listener)
+        server.listen = () => {
+          process.nextTick(() => server.emit('error', new Error('EACCES')))
+          return server
+        }
+        return server
+      },
+    }))
+    const { trySharedRead } = await load()
+    expect(await trySharedRead()).toBe(false)
+  })
+
+  test('says no where nothing comes in time', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      vi.doMock('node:net', () => ({
+        ...net,
+        createServer: (listener: (socket: Socket) => void) => {
+          const server = createServer(listener)
+          vi.spyOn(server, 'address').mockReturnValue(null)
+          return server
+        },
+      }))
+      const { trySharedRead } = await load()
+      const trial = trySharedRead()
+      vi.advanceTimersByTime(2000)
+      expect(await trial).toBe(false)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe('attachSharedRead', () => {
+  test('does nothing before the trial', async () => {
+    const { attachSharedRead } = await load()
+    expect(attachSharedRead(new Socket(), new Uint8Array(10), () => true)).toBe(false)
+  })
+
+  test('lets a socket read into the memory, and calls back with the socket', async () => {
+    const { trySharedRead, attachSharedRead } = await load()
+    await trySharedRead()
+    const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = createConnection((server.address() as AddressInfo).port, '127.0.0.1')
+    const [accepted] = (await once(server, 'connection')) as [Socket]
+    try {
+      const memory = new Uint8Array(8)
+      const calls: [unknown, string][] = []
+      const attached = attachSharedRead(accepted, memory, function (length) {
+        calls.push([this, Buffer.from(memory.subarray(0, length)).toString()])
+        return true
+      })
+      expect(attached).toBe(true)
+      accepted.resume()
+      client.end('more than fits at once')
+      await once(accepted, 'end')
+      expect(calls.map(([, text]) => text)).toEqual(['more tha', 'n fits a', 't once'])
+      expect(calls.every(([socket]) => socket === accepted)).toBe(true)
+    } finally {
+      accepted.destroy()
+      client.destroy()
+      server.close()
+      await once(server, 'close')
+    }
+  })
+
+  test('does nothing for a socket without a handle', async () => {
+    const { trySharedRead, attachSharedRead } = await load()
+    await trySharedRead()
+    expect(attachSharedRead(new Socket(), new Uint8Array(10), () => true)).toBe(false)
+  })
+})

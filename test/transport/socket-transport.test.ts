@@ -1,0 +1,501 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect as connectPlain, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Duplex } from 'node:stream'
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Kernel } from '../../src/protocol/kernel.ts'
+import type { SocketTransport as SocketTransportType } from '../../src/transport/socket-transport.ts'
+import { describeTransport, expectSame, marked, put, Recorder, turns } from '../contract/transport.ts'
+import { tlsCertificate, tlsKey } from '../support/tls.ts'
+
+const NO_HEAD = new Uint8Array(0)
+
+type Kind = 'tcp' | 'unix' | 'tls'
+
+/** Two sockets that are connected, the first of which was accepted. */
+interface Sockets {
+  readonly accepted: Socket
+  readonly dialled: Socket
+}
+
+interface SocketOptions {
+  readonly dialledAllowsHalfOpen?: boolean
+  readonly highWaterMark?: number
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'openline-'))
+const servers: Server[] = []
+const sockets: Socket[] = []
+let unixSockets = 0
+
+async function connectSockets(kind: Kind, options: SocketOptions = {}): Promise<Sockets> {
+  const { dialledAllowsHalfOpen = true, highWaterMark } = options
+  const common = {
+    allowHalfOpen: true,
+    // Before a transport takes the socket, nothing must be read.
+    pauseOnConnect: kind !== 'tls',
+    ...(highWaterMark === undefined ? {} : { highWaterMark }),
+  }
+  const server =
+    kind === 'tls' ? createTlsServer({ ...common, key: tlsKey, cert: tlsCertificate }) : createServer(common)
+  servers.push(server)
+  const path = join(directory, `${++unixSockets}.sock`)
+  if (kind === 'unix') server.listen(path)
+  else server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const connected = once(server, kind === 'tls' ? 'secureConnection' : 'connection')
+  const dialled = dial(kind, server, path, dialledAllowsHalfOpen)
+  sockets.push(dialled)
+  const [[accepted]] = (await Promise.all([
+    connected,
+    once(dialled, kind === 'tls' ? 'secureConnect' : 'connect'),
+  ])) as unknown as [[Socket], unknown]
+  sockets.push(accepted)
+  return { accepted, dialled }
+}
+
+function dial(kind: Kind, server: Server, path: string, allowHalfOpen: boolean): Socket {
+  if (kind === 'unix') return connectPlain({ path, allowHalfOpen })
+  const { port } = server.address() as { port: number }
+  if (kind === 'tcp') return connectPlain({ host: '127.0.0.1', port, allowHalfOpen })
+  return connectTls({
+    host: '127.0.0.1',
+    port,
+    allowHalfOpen,
+    ca: tlsCertificate,
+    servername: 'localhost',
+  } as never)
+}
+
+async function cleanUp(): Promise<void> {
+  for (const socket of sockets.splice(0)) {
+    socket.on('error', () => {})
+    socket.destroy()
+  }
+  for (const server of servers.splice(0)) {
+    server.close()
+    await once(server, 'close')
+  }
+}
+
+afterEach(cleanUp)
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** A duplex pair that knows nothing of sockets. */
+function duplexPair(): [Duplex, Duplex] {
+  class Half extends Duplex {
+    peer!: Half
+    #callback: (() => void) | undefined
+
+    override _read(): void {
+      const callback = this.#callback
+      this.#callback = undefined
+      callback?.()
+    }
+
+    override _write(chunk: Buffer, _: string, callback: () => void): void {
+      if (this.peer.destroyed) return
+      if (chunk.length === 0) {
+        process.nextTick(callback)
+        return
+      }
+      // A stream keeps what it is given; so must the one that gives it.
+      if (this.peer.push(Buffer.from(chunk))) process.nextTick(callback)
+      else this.peer.#callback = callback
+    }
+
+    override _final(callback: () => void): void {
+      this.peer.push(null)
+      callback()
+    }
+
+    override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+      if (!this.peer.destroyed) process.nextTick(() => this.peer.destroy())
+      callback(error)
+    }
+  }
+  const one = new Half()
+  const other = new Half()
+  one.peer = other
+  other.peer = one
+  return [one, other]
+}
+
+for (const mode of ['on', 'off'] as const) {
+  describe(`shared read ${mode}`, () => {
+    let SocketTransport: typeof SocketTransportType
+    let kernel: Kernel
+
+    // What is read at load is read anew: this file's modules are loaded once for each mode.
+    beforeAll(async () => {
+      vi.resetModules()
+      vi.stubEnv('OPENLINE_SHARED_READ', mode === 'on' ? '' : 'off')
+      const { trySharedRead } = await import('../../src/transport/shared-read.ts')
+      expect(await trySharedRead()).toBe(mode === 'on')
+      SocketTransport = (await import('../../src/transport/socket-transport.ts')).SocketTransport
+      kernel = (await import('../../src/kernel/engine.ts')).engine.kernel
+    })
+    afterAll(() => {
+      vi.unstubAllEnvs()
+      vi.resetModules()
+    })
+
+    function transportOf(socket: Duplex, head: Uint8Array = NO_HEAD): SocketTransportType {
+      return new SocketTransport(socket, head, kernel)
+    }
+
+    /** Begin to read and write down. */
+    function start(transport: SocketTransportType): Recorder {
+      const recorder = new Recorder(kernel)
+      transport.start(recorder)
+      return recorder
+    }
+
+    const subject = { kernel: () => kernel, cleanUp }
+
+    for (const kind of ['tcp', 'unix', 'tls'] as const) {
+      describeTransport(`SocketTransport over ${kind}`, {
+        ...subject,
+        connect: async () => {
+          const { accepted, dialled } = await connectSockets(kind)
+          return { one: transportOf(accepted), other: transportOf(dialled) }
+        },
+        // TLS gives what it had decrypted.
+        deliveredAfterPause: kind === 'tls' ? 64 * 1024 : 0,
+        ...(kind === 'unix' ? { skip: { addresses: 'Unix sockets have none' } } : {}),
+      })
+    }
+
+    describeTransport('SocketTransport over a duplex stream', {
+      ...subject,
+      connect: async () => {
+        const [one, other] = duplexPair()
+        return { one: transportOf(one), other: transportOf(other) }
+      },
+      deliveredAfterPause: 0,
+      skip: { addresses: 'only sockets have addresses' },
+    })
+
+    describe.each(['tcp', 'unix', 'tls'] as const)('SocketTransport over %s', (kind) => {
+      test('delivers the head first, then what the stream had read already', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        // A stream that was read from, as that of an HTTP request was, holds bytes of its own.
+        const readable = once(accepted, 'readable')
+        dialled.write('from the stream ')
+        await readable
+        accepted.removeAllListeners('readable')
+        const transport = transportOf(accepted, Buffer.from('head '))
+        const recorder = start(transport)
+        expect(recorder.bytes.toString()).toBe('head from the stream ')
+        dialled.write('and from the line')
+        await recorder.untilSize(38)
+        expect(recorder.bytes.toString()).toBe('head from the stream and from the line')
+      })
+
+      test(`reads ${mode === 'on' && kind !== 'tls' ? 'into the memory of the kernel' : 'as data'}`, async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const recorder = start(transportOf(accepted))
+        dialled.write('hello')
+        await recorder.untilSize(5)
+        expect(recorder.reads).toBe(mode === 'on' && kind !== 'tls' ? 1 : 0)
+      })
+
+      test('stays paused when the head led to a pause', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted, Buffer.from('head'))
+        const recorder = new Recorder(kernel)
+        recorder.reaction = () => {
+          recorder.reaction = undefined
+          transport.pause()
+        }
+        transport.start(recorder)
+        dialled.write(marked(1024 * 1024))
+        await turns()
+        expect(recorder.size).toBeLessThanOrEqual(4 + (kind === 'tls' ? 64 * 1024 : 0))
+        transport.resume()
+        await recorder.untilSize(4 + 1024 * 1024)
+        expectSame(recorder.bytes.subarray(4), marked(1024 * 1024))
+      })
+
+      test('takes a destroy while the head is delivered', async () => {
+        const { accepted } = await connectSockets(kind)
+        const transport = transportOf(accepted, Buffer.from('head'))
+        const recorder = new Recorder(kernel)
+        recorder.reaction = () => transport.destroy()
+        transport.start(recorder)
+        await recorder.untilEvent('closed')
+        expect(recorder.events).toEqual(['closed'])
+      })
+
+      test('writes to the socket once a turn', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        start(transport)
+        const peer = start(transportOf(dialled))
+        const write = vi.spyOn(accepted, 'write')
+        for (let index = 0; index < 100; index++) put(transport, `message ${index} `)
+        await Promise.resolve()
+        put(transport, 'from a coroutine')
+        await peer.until(() => peer.bytes.toString().endsWith('coroutine'))
+        expect(write).toHaveBeenCalledTimes(1)
+      })
+
+      test('writes once for all that one read brought', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        const recorder = new Recorder(kernel)
+        recorder.reaction = (bytes) => {
+          for (const byte of bytes) put(transport, Uint8Array.of(byte))
+        }
+        transport.start(recorder)
+        const peer = start(transportOf(dialled))
+        const write = vi.spyOn(accepted, 'write')
+        dialled.write(marked(1000))
+        await peer.untilSize(1000)
+        expect(write.mock.calls.length).toBe(recorder.chunks.length)
+        expectSame(peer.bytes, marked(1000))
+      })
+
+      test('never mixes the bytes of two peers, however slowly they read', async () => {
+        const lines = await Promise.all([0, 1, 2].map(() => connectSockets(kind)))
+        const writers = lines.map(({ accepted }) => transportOf(accepted))
+        for (const writer of writers) start(writer)
+        const readers = lines.map(({ dialled }) => transportOf(dialled))
+        const recorders = readers.map(start)
+        readers[0]!.pause()
+        readers[1]!.pause()
+        await turns()
+        const sent: Buffer[][] = [[], [], []]
+        for (let round = 0; round < 150; round++) {
+          for (const [index, writer] of writers.entries()) {
+            const bytes = marked(((round * 7919) % 60_000) + 1, index * 50 + round)
+            sent[index]!.push(bytes)
+            put(writer, bytes)
+          }
+          await turns(1)
+          if (round === 100) readers[1]!.resume()
+        }
+        expect(writers[0]!.bufferedAmount).toBeGreaterThan(0)
+        readers[0]!.resume()
+        for (const [index, recorder] of recorders.entries()) {
+          const whole = Buffer.concat(sent[index]!)
+          await recorder.untilSize(whole.length)
+          expectSame(recorder.bytes, whole)
+        }
+      })
+
+      test('carries payloads by reference that are taken bit by bit', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        const recorder = start(transport)
+        const reader = transportOf(dialled)
+        const peer = start(reader)
+        reader.pause()
+        await turns()
+        const sent: Buffer[] = []
+        for (let round = 0; round < 30; round++) {
+          const head = marked(10, round)
+          const payload = marked(300_000, round + 100)
+          sent.push(head, payload)
+          put(transport, head)
+          transport.appendByReference(payload)
+        }
+        expect(transport.bufferedAmount).toBeGreaterThan(0)
+        const drained = recorder.untilDrain()
+        transport.notifyDrain()
+        reader.resume()
+        const whole = Buffer.concat(sent)
+        await peer.untilSize(whole.length)
+        expectSame(peer.bytes, whole)
+        await drained
+      })
+
+      test('reports no drain when the line is dropped', async () => {
+        // Below such a mark the stream never says that it needs a drain.
+        const { accepted, dialled } = await connectSockets(kind, { highWaterMark: 1024 ** 3 })
+        const transport = transportOf(accepted)
+        const recorder = start(transport)
+        const reader = transportOf(dialled)
+        start(reader)
+        reader.pause()
+        await turns()
+        for (let count = 0; count < 16 || transport.bufferedAmount === 0; count++) {
+          transport.appendByReference(marked(1024 * 1024))
+          await turns(1)
+        }
+        const { drains } = recorder
+        transport.notifyDrain()
+        await turns(2)
+        transport.destroy()
+        await recorder.untilEvent('closed')
+        expect(recorder.drains).toBe(drains)
+      })
+
+      test('reports the error of a socket that broke, once, last', async () => {
+        const { accepted } = await connectSockets(kind)
+        const recorder = start(transportOf(accepted))
+        const error = new Error('it broke')
+        accepted.destroy(error)
+        await recorder.untilEvent('closed')
+        accepted.emit('error', new Error('and again'))
+        await turns()
+        expect(recorder.events).toEqual(['closed'])
+        expect(recorder.error).toBe(error)
+      })
+
+      test('survives an error before it was started, and reports it then', async () => {
+        const { accepted } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        const error = new Error('too early')
+        accepted.destroy(error)
+        await turns()
+        expect(accepted.closed).toBe(true)
+        const recorder = start(transport)
+        await recorder.untilEvent('closed')
+        expect(recorder.error).toBe(error)
+      })
+
+      test('reports a peer that drops the line', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const recorder = start(transportOf(accepted))
+        if (kind === 'tcp') dialled.resetAndDestroy()
+        else dialled.destroy()
+        await recorder.until(() => recorder.events.length > 0)
+        if (kind === 'tcp') {
+          expect(recorder.events).toEqual(['closed'])
+          expect(recorder.error).toMatchObject({ code: 'ECONNRESET' })
+        } else {
+          expect(recorder.events[0]).toMatch(/^(end|closed)$/)
+        }
+      })
+
+      test('delivers all before the end on a socket that ends itself with its peer', async () => {
+        const { accepted, dialled } = await connectSockets(kind, { dialledAllowsHalfOpen: false })
+        const writer = transportOf(accepted)
+        start(writer)
+        const recorder = start(transportOf(dialled))
+        writer.appendByReference(marked(500_000))
+        writer.end()
+        await recorder.untilEvent('closed')
+        expect(recorder.events).toEqual(['end', 'closed'])
+        expectSame(recorder.bytes, marked(500_000))
+      })
+
+      test('leaves the socket without a timeout of whoever had it before', async () => {
+        const { accepted } = await connectSockets(kind)
+        accepted.setTimeout(60_000)
+        transportOf(accepted)
+        expect(accepted.timeout ?? 0).toBe(0)
+      })
+
+      test(`tells ${kind === 'unix' ? 'no addresses' : 'the addresses of both ends'}`, async () => {
+        const { accepted } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        if (kind === 'unix') {
+          expect(transport.localAddress).toBeUndefined()
+          expect(transport.remoteAddress).toBeUndefined()
+        } else {
+          expect(transport.localAddress).toEqual({ host: '127.0.0.1', port: accepted.localPort })
+          expect(transport.remoteAddress).toEqual({ host: '127.0.0.1', port: accepted.remotePort })
+        }
+      })
+    })
+
+    test('keeps apart what comes on TLS while the memory of another connection is parsed', async () => {
+      const lines = await Promise.all([0, 1, 2, 3].map(() => connectSockets('tls')))
+      const { Protocol } = await import('../../src/protocol/protocol.ts')
+      const { engine } = await import('../../src/kernel/engine.ts')
+      const received: string[][] = lines.map(() => [])
+      const ends: { transport: SocketTransportType; protocol: InstanceType<typeof Protocol> }[] = []
+      for (const [index, { accepted }] of lines.entries()) {
+        const transport = transportOf(accepted)
+        const protocol = new Protocol({
+          role: 'server',
+          kernel: engine.kernel,
+          platform: engine.platform,
+          maskingKeys: engine.maskingKeys,
+          limits: { maxMessageSize: 1024 * 1024, maxFragments: 100 },
+          output: transport,
+          handler: {
+            onMessage(message) {
+              received[index]!.push(String(message))
+              // Writes to all, by force, in the midst of parsing: each write can deliver input of its connection.
+              for (const { transport, protocol } of ends) {
+                protocol.sendText(`${message}`.slice(0, 20))
+                transport.flush()
+              }
+            },
+            onPing() {},
+            onPong() {},
+            onClose() {},
+            onFailure(error) {
+              throw error
+            },
+          },
+        })
+        ends.push({ transport, protocol })
+        transport.start({
+          onRead: (length) => protocol.receiveRead(length),
+          onData: (bytes) => protocol.receiveData(bytes),
+          onEnd() {},
+          onDrain() {},
+          onClosed() {},
+        })
+      }
+      const { frame } = await import('../support/bytes.ts')
+      const texts = lines.map((_, line) =>
+        Array.from({ length: 60 }, (_, index) => `${line}:${index}:${'abcdefgh'[line]!.repeat(index * 97)}`),
+      )
+      for (const { dialled } of lines) dialled.resume()
+      for (let index = 0; index < 60; index += 10) {
+        for (const [line, { dialled }] of lines.entries()) {
+          const batch = texts[line]!.slice(index, index + 10)
+          const wire = Buffer.concat(batch.map((text) => frame(0x81, text, 0x12345678 + line)))
+          // Cut across frames, so that records end in the midst of them.
+          for (let start = 0; start < wire.length; start += 5000)
+            dialled.write(wire.subarray(start, start + 5000))
+        }
+        await turns(2)
+      }
+      while (received.some((messages) => messages.length < 60)) await turns(1)
+      expect(received).toEqual(texts)
+    })
+
+    test('takes input that a write delivers while another read is handled', async () => {
+      // A stream whose write delivers at once, which is the worst that a TLS write can do.
+      const inputs: string[] = []
+      class Echo extends Duplex {
+        override _read(): void {}
+
+        override _write(chunk: Buffer, _: string, callback: () => void): void {
+          callback()
+          if (inputs.length < 5) this.emit('data', Buffer.from(`re-entrant ${chunk.length}`))
+        }
+      }
+      const echo = new Echo()
+      const transport = transportOf(echo)
+      const recorder = new Recorder(kernel)
+      recorder.reaction = (bytes) => {
+        inputs.push(bytes.toString())
+        put(transport, bytes)
+        transport.flush()
+      }
+      transport.start(recorder)
+      echo.push('start')
+      await recorder.until(() => inputs.length >= 5)
+      expect(inputs).toHaveLength(5)
+      expect(inputs.slice(0, 3)).toEqual(['start', 're-entrant 5', 're-entrant 12'])
+      echo.destroy()
+    })
+  })
+}
+
+describe('TLS fixture', () => {
+  test('is trusted by its own certificate', async () => {
+    const { dialled } = await connectSockets('tls')
+    expect((dialled as TLSSocket).authorized).toBe(true)
+  })
+})
