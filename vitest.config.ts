@@ -6,6 +6,8 @@ const config: ViteUserConfig = defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // vitest leaves one core free by default, which is half of a small machine.
+    maxWorkers: 2,
     reporters: ['default', new SummaryReporter()],
     coverage: {
       provider: 'v8',
