@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs the programs that test/peers talks to, on Debian and its kin: once, and quick when all is there.
+# The newest Python libraries live in .cache/peers/venv; delete that folder to get newer ones.
+# usage: [sudo] scripts/install-peers.sh
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+packages=(chromium curl python3 python3-venv python3-websockets python3-websocket)
+venv=.cache/peers/venv
+
+say() { echo "peers: $*"; }
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [[ $status == installed ]] || missing+=("$package")
+done
+
+if ((${#missing[@]} > 0)); then
+  say "installing with apt-get: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+else
+  say "Debian's packages are installed: ${packages[*]}"
+fi
+
+# The import fails as well when the Python that the environment was made with is gone.
+versions='import websocket, websockets.version; print("websockets", websockets.version.version + ", websocket-client", websocket.__version__)'
+if ! "$venv/bin/python" -c "$versions" >/dev/null 2>&1; then
+  say "making $venv with the newest websockets and websocket-client"
+  rm -rf "$venv"
+  mkdir -p "$(dirname "$venv")"
+  # Debian's own Python is the fallback: it always has the module venv here, others may lack it.
+  python3 -m venv "$venv" || /usr/bin/python3 -m venv --clear "$venv"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check websockets websocket-client
+fi
+say "$venv has $("$venv/bin/python" -c "$versions")"
+say "Debian has $(/usr/bin/python3 -c "$versions")"

@@ -1,0 +1,76 @@
+// Which real peers this machine has. Tests whose peers are missing are skipped, but in CI (CI=true) they fail.
+
+import { execFile } from 'node:child_process'
+import { describe, test } from 'vitest'
+
+/** The Python of the newest libraries, and Debian's with the older ones. */
+export const PYTHONS = { newest: '.cache/peers/venv/bin/python', Debian: '/usr/bin/python3' } as const
+
+export type Python = keyof typeof PYTHONS
+
+export const PYTHON_NAMES: readonly Python[] = ['newest', 'Debian']
+
+/** Where Debian installs Chromium. */
+export const CHROMIUM = '/usr/bin/chromium'
+
+export type Peer =
+  | 'curl'
+  | 'Chromium'
+  | 'the newest websockets'
+  | 'the newest websocket-client'
+  | "Debian's websockets"
+  | "Debian's websocket-client"
+
+const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]]>> = {
+  curl: ['curl', '--version'],
+  Chromium: [CHROMIUM, '--version'],
+  'the newest websockets': [PYTHONS.newest, '-c', 'import websockets'],
+  'the newest websocket-client': [PYTHONS.newest, '-c', 'import websocket'],
+  "Debian's websockets": [PYTHONS.Debian, '-c', 'import websockets'],
+  "Debian's websocket-client": [PYTHONS.Debian, '-c', 'import websocket'],
+}
+
+export const PEERS: readonly Peer[] = Object.keys(PROBES) as Peer[]
+
+/** Name a Python library of one of the Pythons. */
+export function pythonPeer(library: 'websockets' | 'websocket-client', python: Python): Peer {
+  return `${python === 'newest' ? 'the newest' : "Debian's"} ${library}`
+}
+
+/** Give those of the peers that this machine lacks. */
+export async function findMissing(peers: readonly Peer[]): Promise<Peer[]> {
+  const found = await Promise.all(peers.map(isInstalled))
+  return peers.filter((_, index) => !found[index])
+}
+
+function isInstalled(peer: Peer): Promise<boolean> {
+  const [command, ...args] = PROBES[peer]
+  return new Promise((resolve) => {
+    execFile(command, args, { timeout: 30_000 }, (error) => resolve(error === null))
+  })
+}
+
+/** Say in one line what is missing, and how to get it. */
+export function explainMissing(missing: readonly Peer[]): string {
+  return `missing: ${missing.join(', ')}; scripts/install-peers.sh installs them`
+}
+
+export const isCi: boolean = process.env.CI === 'true'
+
+/** Describe tests that need peers. Await it, so that vitest collects them. */
+export async function describeWithPeers(
+  name: string,
+  peers: readonly Peer[],
+  body: () => void,
+): Promise<void> {
+  const missing = await findMissing(peers)
+  if (missing.length === 0) {
+    describe(name, body)
+  } else if (isCi) {
+    test(name, () => {
+      throw new Error(explainMissing(missing))
+    })
+  } else {
+    describe.skip(`${name} (${explainMissing(missing)})`, body)
+  }
+}
