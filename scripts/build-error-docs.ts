@@ -60,6 +60,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_EXTENSION_FAILED: 'Compressed data was damaged. Look at the `cause`.',
   WS_MESSAGE_TOO_BIG: 'Send smaller messages, or raise `maxMessageSize` if you can afford it.',
   WS_TOO_MANY_FRAGMENTS: 'Send larger fragments, or raise `maxFragments`.',
+  WS_SLOW_CONSUMER:
+    'The peer does not read, and the program sends without awaiting `send()`. Await it, or send less to slow peers; see `maxBufferedAmount`.',
   WS_MESSAGE_TIMEOUT:
     'The peer is slow or stuck in the middle of a message. Raise `messageTimeout` for slow lines.',
 

@@ -105,7 +105,7 @@ export class HandshakeRejectedError extends WebSocketError {
   constructor(fields: RejectionFields) {
     const excerpt = printable(fields.body.trim().slice(0, 200))
     super(
-      `the server refused the handshake with ${fields.status} ${fields.statusText}${excerpt && `: ${excerpt}`}`,
+      `the server refused the handshake with ${fields.status} ${printable(fields.statusText)}${excerpt && `: ${excerpt}`}`,
     )
     this.status = fields.status
     this.statusText = fields.statusText
@@ -135,6 +135,7 @@ const PROTOCOL_VIOLATIONS = {
   WS_EXTENSION_FAILED: [1007, 'an extension could not decode a message'],
   WS_MESSAGE_TOO_BIG: [1009, 'a message is larger than maxMessageSize'],
   WS_TOO_MANY_FRAGMENTS: [1009, 'a message has more fragments than maxFragments'],
+  WS_SLOW_CONSUMER: [1008, 'more than maxBufferedAmount waits for a peer that does not read'],
   WS_MESSAGE_TIMEOUT: [1008, 'a message was not complete within messageTimeout'],
 } as const
 
@@ -233,7 +234,7 @@ export function quoteForMessage(value: string): string {
 }
 
 /** Replace control characters, which could steer the terminal that a message is printed on; line ends become spaces. */
-function printable(text: string): string {
+export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
   return text.replace(/[\r\n\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }

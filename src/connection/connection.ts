@@ -130,11 +130,12 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
    *
    * Resolves at once below `sendHighWaterMark`, and above it when all has left. Await it in a loop that produces
    * data. Do not change the bytes before it resolved. Rejects with ConnectionClosedError; a rejection that nobody
-   * looks at does no harm. Throws a TypeError for a value that is no message.
+   * looks at does no harm. When more than `maxBufferedAmount` waits already, the peer does not read, and the
+   * connection is dropped. Throws a TypeError for a value that is no message.
    */
   send(message: Sendable, options?: SendOptions): Promise<void> {
     const link = this.#link
-    if (link.state !== 'open') {
+    if (link.state !== 'open' || link.dropSlowConsumer()) {
       if (typeof message !== 'string') toBytes(message)
       return link.refuse()
     }

@@ -1,5 +1,6 @@
 // How a connection ended, in one sentence for a person.
 
+import { printable } from '../errors.ts'
 import type { CloseFrame } from '../protocol/close-code.ts'
 import { explainCloseCode } from '../protocol/close-code.ts'
 
@@ -36,7 +37,7 @@ function cause({ received, sent, initiator, error, wasTerminated }: ClosingFacts
 }
 
 function describeFrame({ code, reason }: CloseFrame): string {
-  return `${explainCloseCode(code)}${reason && ` "${reason}"`}`
+  return `${explainCloseCode(code)}${reason && ` "${printable(reason)}"`}`
 }
 
 function describeError(error: Error): string {

@@ -5,13 +5,17 @@ import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-assembler.ts'
 import type { Connection } from './connection.ts'
 import type { Consumer } from './consumer.ts'
-import type { Link } from './link.ts'
+import { type Link, RESOLVED } from './link.ts'
+import { reportError } from './report-error.ts'
 
 /** Handle connections by callbacks. All methods are optional; they may be async. */
 export interface ConnectionHandler<Data = unknown> {
   /** The connection is open. While a promise that this returns is pending, messages wait. */
   open?(connection: Connection<Data>): void | Promise<void>
-  /** A message came. */
+  /**
+   * A message came. Async methods run side by side; while `receiveHighWaterMark` of them are pending, no more messages
+   * are taken.
+   */
   message?(connection: Connection<Data>, message: Message): void | Promise<void>
   /** A ping came; it was answered already. */
   ping?(connection: Connection<Data>, payload: Uint8Array): void | Promise<void>
@@ -33,6 +37,8 @@ export class HandlerConsumer<Data> implements Consumer {
   #waiting: (() => void)[] | undefined
   #info: CloseInfo | undefined
   #isOpened = false
+  /** Promises of methods that are not settled. */
+  #pending = 0
 
   constructor(handler: ConnectionHandler<Data>, connection: Connection<Data>, link: Link) {
     this.#handler = handler
@@ -131,9 +137,19 @@ export class HandlerConsumer<Data> implements Consumer {
     }
   }
 
+  /** See to a promise that a method returned: its failure, and that not too many are pending at once. */
   #watch(pending: Promise<void>): void {
     // An arrow function as handler returns whatever its expression gives, such as the promise of send().
-    if (typeof pending?.then === 'function') pending.then(undefined, (error) => this.#failed(error))
+    if (pending === RESOLVED || typeof pending?.then !== 'function') return
+    const { receiveHighWaterMark, receiveLowWaterMark } = this.#link.options
+    if (++this.#pending === receiveHighWaterMark) this.#link.pauseParsing()
+    const settled = (): void => {
+      if (--this.#pending === receiveLowWaterMark) this.#link.resumeParsing()
+    }
+    pending.then(settled, (error) => {
+      this.#failed(error)
+      settled()
+    })
   }
 
   #failed(error: unknown): void {
@@ -143,6 +159,6 @@ export class HandlerConsumer<Data> implements Consumer {
 
 /** Report what a handler threw, and close with 1011. The peer hears no details: they can be sensitive. */
 export function handlerFailed(link: Link, error: unknown): void {
-  link.options.logger.error('openline: a connection handler failed', error)
   link.close(CloseCode.InternalError, '')
+  reportError(link.options.logger, 'a connection handler failed', error)
 }

@@ -68,6 +68,9 @@ export class Inbox implements Consumer {
   /** Resolve to the next message; reject with ConnectionClosedError when there will be none. */
   receive(options: ReceiveOptions = {}): Promise<Message> {
     const { signal, timeout } = options
+    if (timeout !== undefined && !(timeout > 0)) {
+      throw new RangeError(`timeout must be above 0 ms, not ${timeout}`)
+    }
     if (signal?.aborted) return Promise.reject(signal.reason)
     const message = this.#take()
     if (message !== undefined) return Promise.resolve(message)
@@ -106,6 +109,8 @@ export class Inbox implements Consumer {
   /** Iterate over messages: ends after an ordinary close (1000, 1001 or no code) and throws otherwise. */
   iterate(): AsyncIterableIterator<Message> {
     let isDone = false
+    let waiter: Waiter | undefined
+    let giveUp: (() => void) | undefined
     const iterator: AsyncIterableIterator<Message> = {
       next: () => {
         if (isDone) return Promise.resolve({ value: undefined, done: true })
@@ -117,17 +122,24 @@ export class Inbox implements Consumer {
         }
         if (this.#waiter !== undefined) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
         return new Promise((resolve) => {
-          this.#waiter = {
+          giveUp = () => resolve({ value: undefined, done: true })
+          waiter = {
             deliver: (message) => resolve({ value: message, done: false }),
             end: (info) => {
               isDone = true
               resolve(endOfIteration(info))
             },
           }
+          this.#waiter = waiter
         })
       },
       return: () => {
         isDone = true
+        // What was still waited for goes to the next who asks.
+        if (waiter !== undefined && this.#waiter === waiter) {
+          this.#waiter = undefined
+          giveUp?.()
+        }
         return Promise.resolve({ value: undefined, done: true })
       },
       [Symbol.asyncIterator]: () => iterator,

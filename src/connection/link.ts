@@ -7,7 +7,7 @@ import { CloseCode, type CloseFrame, type CloseInfo } from '../protocol/close-co
 import type { Extension } from '../protocol/extension.ts'
 import type { Message } from '../protocol/message-assembler.ts'
 import type { Platform } from '../protocol/platform.ts'
-import { Protocol, type ProtocolHandler, type Role } from '../protocol/protocol.ts'
+import { assertControlPayload, Protocol, type ProtocolHandler, type Role } from '../protocol/protocol.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 import type { Transport, TransportHandler } from '../transport/transport.ts'
@@ -31,7 +31,8 @@ export interface LinkOptions {
 /** Name how far the end of a connection has come. */
 export type LinkState = 'open' | 'closing' | 'closed'
 
-const RESOLVED = Promise.resolve()
+/** What `send()` returns when its caller may go on at once. */
+export const RESOLVED: Promise<void> = Promise.resolve()
 // Payloads of heartbeats: a name, so that they can be told from a user's, and a number that never repeats.
 const HEARTBEAT_PREFIX = 'openline:'
 
@@ -58,6 +59,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #isAboveMark = false
   #isParsingPaused = false
   #isPausedByUser = false
+  #isPausedUntilDrain = false
   #isTransportPaused = false
   #lastByteAt: number | undefined
   #reads = 0
@@ -146,12 +148,16 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   afterSend(): Promise<void> {
     const { transport } = this
     const mark = this.options.sendHighWaterMark
-    if (transport.bufferedAmount <= mark) return RESOLVED
-    transport.flush()
-    if (transport.bufferedAmount <= mark) return RESOLVED
+    if (transport.bufferedAmount > mark) transport.flush()
+    if (transport.bufferedAmount <= mark && !transport.holdsReference) {
+      // A loop that only sends, to a peer that takes all, would never let anything else happen in the process.
+      return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
+    }
     if (!this.#isAboveMark) {
       this.#isAboveMark = true
       transport.notifyDrain()
+      // What callbacks answer grows with what they are sent: a client that does not read has to wait.
+      if (!this.#consumer.isAsync && this.protocol.role === 'server') this.#pauseUntilDrain()
     }
     const promise = new Promise<void>((resolve, reject) => {
       this.#senders.push({ resolve, reject })
@@ -159,6 +165,30 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     // Callback style never looks at the promise; its rejection must not count as unhandled.
     promise.catch(ignore)
     return promise
+  }
+
+  #nextInput(): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.afterInput(resolve)
+    })
+  }
+
+  #pauseUntilDrain(): void {
+    if (this.#state !== 'open') return
+    this.#isPausedUntilDrain = true
+    this.protocol.pause()
+    afterMicrotasks(() => this.#settleTransport())
+  }
+
+  /** Drop the connection when so much waits to be sent that the peer cannot be reading; true when that was done. */
+  dropSlowConsumer(): boolean {
+    const { maxBufferedAmount } = this.options
+    if (!this.#isAboveMark || this.transport.bufferedAmount <= maxBufferedAmount) return false
+    const error = new ProtocolError('WS_SLOW_CONSUMER', `${this.transport.bufferedAmount} bytes`)
+    this.fail(error.closeCode, error, error.reason)
+    // The close frame waits behind all the rest, which only costs memory now.
+    this.transport.destroy()
+    return true
   }
 
   /** A promise that is rejected because the connection no longer takes data. */
@@ -174,6 +204,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
   /** Send a ping and resolve to its latency in ms. */
   ping(payload: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+    assertControlPayload(payload, 'ping')
     if (this.#state !== 'open') return this.refuse()
     this.#pings ??= new PendingPings()
     const pings = this.#pings
@@ -262,7 +293,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   }
 
   get isReadingPaused(): boolean {
-    return this.#isParsingPaused || this.#isPausedByUser
+    return this.#isParsingPaused || this.#isPausedByUser || this.#isPausedUntilDrain
   }
 
   // --- closing ---
@@ -277,7 +308,8 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   /** Drop the connection without a closing handshake. */
   terminate(): void {
     if (this.#state === 'closed') return
-    this.#wasTerminated = this.protocol.state === 'open' || this.protocol.state === 'close-sent'
+    this.#wasTerminated ||= this.protocol.state === 'open' || this.protocol.state === 'close-sent'
+    this.protocol.abandon()
     this.#beginClosing()
     this.transport.destroy()
   }
@@ -300,6 +332,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     // Messages that still come are dropped (RFC 6455 section 1.4), so that the peer's close frame can be reached.
     this.#isParsingPaused = false
     this.#isPausedByUser = false
+    this.#isPausedUntilDrain = false
     this.#resumeProtocol()
     this.#settleTransport()
   }
@@ -342,6 +375,11 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.protocol.outputDrained()
     if (!this.#isAboveMark) return
     this.#isAboveMark = false
+    if (this.#isPausedUntilDrain) {
+      this.#isPausedUntilDrain = false
+      this.#resumeProtocol()
+      this.#settleTransport()
+    }
     const senders = this.#senders
     this.#senders = []
     for (const sender of senders) sender.resolve()
@@ -372,6 +410,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     while (this.#state === 'open' && this.isReadingPaused && this.protocol.hasBacklog) {
       this.#isParsingPaused = false
       this.#isPausedByUser = false
+      this.#isPausedUntilDrain = false
       this.protocol.resume()
     }
   }

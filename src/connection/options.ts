@@ -1,5 +1,6 @@
 // The options that every connection has, in both roles: their defaults, each with its reason, and their checks.
 
+import { constants } from 'node:buffer'
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
@@ -71,6 +72,13 @@ export interface ConnectionOptions {
    */
   readonly sendHighWaterMark?: number
 
+  /**
+   * Bytes that may wait to be sent at all. When somebody who does not await `send()` goes on above it, the connection
+   * fails with 1008 and is dropped, because the peer does not read.
+   * @default 16 MiB
+   */
+  readonly maxBufferedAmount?: number
+
   // --- escape hatches ---
 
   /**
@@ -91,6 +99,7 @@ export interface ResolvedConnectionOptions {
   readonly receiveHighWaterMark: number
   readonly receiveLowWaterMark: number
   readonly sendHighWaterMark: number
+  readonly maxBufferedAmount: number
   readonly logger: Logger
 }
 
@@ -100,6 +109,7 @@ const CLOSE_TIMEOUT = 10_000
 const SERVER_MESSAGE_TIMEOUT = 60_000
 const RECEIVE_HIGH_WATER_MARK = 16
 const SEND_HIGH_WATER_MARK = 64 * 1024
+const MAX_BUFFERED_AMOUNT = 16 * 1024 * 1024
 
 /** The longest delay of Node's timers, in ms: they turn longer ones into 1 ms. */
 export const LONGEST_DELAY: number = 2 ** 31 - 1
@@ -128,13 +138,14 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
       options.messageTimeout ?? (isServer ? SERVER_MESSAGE_TIMEOUT : false),
     ),
     limits: {
-      maxMessageSize: checkCount('maxMessageSize', options.maxMessageSize ?? limits.maxMessageSize, 0),
+      maxMessageSize: checkMessageSize(options.maxMessageSize ?? limits.maxMessageSize),
       maxFragments: checkCount('maxFragments', options.maxFragments ?? limits.maxFragments, 1),
     },
     accept,
     receiveHighWaterMark: high,
     receiveLowWaterMark: low,
     sendHighWaterMark: checkCount('sendHighWaterMark', options.sendHighWaterMark ?? SEND_HIGH_WATER_MARK, 0),
+    maxBufferedAmount: checkCount('maxBufferedAmount', options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 0),
     logger,
   }
 }
@@ -148,6 +159,15 @@ export function checkDuration(name: string, value: number | false): number {
     throw new RangeError(`${name} must be above 0 and at most ${LONGEST_DELAY} ms, not ${value}`)
   }
   return value
+}
+
+// A text must fit into a string, or a peer could make the decoder throw.
+function checkMessageSize(value: number): number {
+  const size = checkCount('maxMessageSize', value, 0)
+  if (size > constants.MAX_STRING_LENGTH) {
+    throw new RangeError(`maxMessageSize must be at most ${constants.MAX_STRING_LENGTH} bytes, not ${size}`)
+  }
+  return size
 }
 
 /** Check a whole number and return it. Throw naming the option. */

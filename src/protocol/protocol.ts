@@ -248,6 +248,13 @@ export class Protocol implements ControlSink, MessageSink {
     if (this.#move('fail') && canClose) this.#writeClose(code, reason, payload)
   }
 
+  /** Report and send nothing more: the transport is gone, or about to go. */
+  abandon(): void {
+    this.#parser.discard()
+    this.#ending = undefined
+    this.#move('fail')
+  }
+
   /** Say that the peer takes data again: what was held back goes out. */
   outputDrained(): void {
     if (this.#owedPong === undefined) return
@@ -346,7 +353,8 @@ function getDefaultKernel(): Kernel {
   return defaultKernel
 }
 
-function assertControlPayload(payload: Uint8Array, name: string): void {
+/** Throw a RangeError when a control frame cannot carry the payload. */
+export function assertControlPayload(payload: Uint8Array, name: string): void {
   if (payload.length > MAX_CONTROL_PAYLOAD) {
     throw new RangeError(
       `a ${name} carries at most ${MAX_CONTROL_PAYLOAD} bytes, and this one has ${payload.length}`,

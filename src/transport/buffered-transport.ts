@@ -24,6 +24,7 @@ export abstract class BufferedTransport implements Output {
   bytes: Buffer = EMPTY
   #length = 0
   #isNoted = false
+  #hasFlushedEarly = false
 
   abstract get isBackedUp(): boolean
 
@@ -51,6 +52,7 @@ export abstract class BufferedTransport implements Output {
   }
 
   appendByReference(payload: Uint8Array): void {
+    this.#hasFlushedEarly = true
     const { bytes } = this
     const head = bytes.subarray(0, this.#length)
     this.#forget()
@@ -66,6 +68,12 @@ export abstract class BufferedTransport implements Output {
     recycle(bytes, this.write(written))
   }
 
+  takeEarlyFlush(): boolean {
+    const hasFlushedEarly = this.#hasFlushedEarly
+    this.#hasFlushedEarly = false
+    return hasFlushedEarly
+  }
+
   /** Give back the memory and forget what it holds; nothing will be written any more. */
   protected discardOutput(): void {
     const { bytes } = this
@@ -79,6 +87,7 @@ export abstract class BufferedTransport implements Output {
   }
 
   #makeRoom(size: number): void {
+    if (this.#length > 0) this.#hasFlushedEarly = true
     this.flush()
     if (slotsInUse >= MOST_SLOTS) flushAll()
     // A write can deliver input, whose handlers write here in turn: then look again.

@@ -21,6 +21,8 @@ const HIGH_WATER_MARK = 64 * 1024
 export class MemoryTransport extends BufferedTransport implements Transport {
   readonly localAddress: Address = ADDRESS
   readonly remoteAddress: Address = ADDRESS
+  /** Payloads are copied. */
+  readonly holdsReference = false
   readonly #chunkSize: number
   readonly #highWaterMark: number
   #peer!: MemoryTransport

@@ -29,6 +29,8 @@ export class SocketTransport extends BufferedTransport implements Transport {
   #error: Error | undefined
   #isEnded = false
   #isPaused = false
+  /** A payload was written by reference and not taken at once. */
+  #hasReferenced = false
 
   constructor(socket: Duplex, head: Uint8Array, kernel: Kernel) {
     super()
@@ -60,6 +62,11 @@ export class SocketTransport extends BufferedTransport implements Transport {
 
   get bufferedAmount(): number {
     return this.unflushed + this.#socket.writableLength
+  }
+
+  get holdsReference(): boolean {
+    if (this.#socket.writableLength === 0) this.#hasReferenced = false
+    return this.#hasReferenced
   }
 
   get isBackedUp(): boolean {
@@ -107,6 +114,11 @@ export class SocketTransport extends BufferedTransport implements Transport {
     if (this.#handler !== undefined) this.#socket.resume()
   }
 
+  /** Pause the stream again if it flows although it was paused. */
+  stayPaused(): void {
+    if (this.#isPaused) this.#socket.pause()
+  }
+
   notifyDrain(): void {
     // Below its own mark the stream does not report; an empty write does when all before it is gone.
     if (!this.#socket.writableNeedDrain && !this.#isEnded) {
@@ -134,7 +146,7 @@ export class SocketTransport extends BufferedTransport implements Transport {
     if (this.#isEnded || socket.destroyed) return true
     // What the system does not take at once stays referenced. A socket that is behind already, and TLS, which
     // is always behind, get a copy of exactly this size; otherwise the memory is given away if need be.
-    if (socket.writableLength > 0 || socket instanceof TLSSocket || !(socket instanceof Socket)) {
+    if (this.#isBehind()) {
       socket.write(Buffer.from(bytes))
       return true
     }
@@ -145,11 +157,19 @@ export class SocketTransport extends BufferedTransport implements Transport {
   protected writePair(head: Buffer, payload: Uint8Array): boolean {
     const socket = this.#socket
     if (this.#isEnded || socket.destroyed) return true
+    const isBehind = this.#isBehind()
     socket.cork()
-    socket.write(head)
+    socket.write(isBehind ? Buffer.from(head) : head)
     socket.write(payload)
     socket.uncork()
-    return socket.writableLength === 0
+    const isTaken = socket.writableLength === 0
+    if (!isTaken) this.#hasReferenced = true
+    return isTaken || isBehind
+  }
+
+  #isBehind(): boolean {
+    const socket = this.#socket
+    return socket.writableLength > 0 || socket instanceof TLSSocket || !(socket instanceof Socket)
   }
 
   // --- what the socket reports ---
@@ -201,7 +221,10 @@ function onTlsRead(this: Socket, length: number): boolean {
 }
 
 function onSocketData(this: Duplex, chunk: Uint8Array): void {
-  ;(this as OwnedSocket)[owner].receiveData(chunk)
+  const transport = (this as OwnedSocket)[owner]
+  transport.receiveData(chunk)
+  // Streams resume by themselves when a 'readable' listener of the handshake goes.
+  transport.stayPaused()
 }
 
 function onSocketEnd(this: Duplex): void {

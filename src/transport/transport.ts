@@ -3,11 +3,10 @@
 
 import type { Output } from '../protocol/output.ts'
 
-/** Tell where one end of a connection is. For a Unix socket only the path is known. */
+/** Tell where one end of a connection is. */
 export interface Address {
   readonly host: string
   readonly port: number
-  readonly path?: string
 }
 
 /** Be told what happens on a transport. */
@@ -30,6 +29,10 @@ export interface Transport extends Output {
   readonly remoteAddress: Address | undefined
   /** Bytes that were written and that the system has not taken. */
   readonly bufferedAmount: number
+  /** True while the system has not taken all of a payload that was appended by reference. */
+  readonly holdsReference: boolean
+  /** Tell whether something was flushed before the turn ended since this was asked last: a long burst is under way. */
+  takeEarlyFlush(): boolean
   /** Begin to read. Before this nothing is delivered. */
   start(handler: TransportHandler): void
   /** Stop reading, so that the peer has to wait. */

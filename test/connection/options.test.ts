@@ -15,6 +15,7 @@ const defaults = {
   receiveHighWaterMark: 16,
   receiveLowWaterMark: 4,
   sendHighWaterMark: 65_536,
+  maxBufferedAmount: 16_777_216,
   logger: console,
 }
 
@@ -52,6 +53,7 @@ describe.each(ROLES)('%s', (role) => {
       receiveHighWaterMark: 2,
       receiveLowWaterMark: 1,
       sendHighWaterMark: 0,
+      maxBufferedAmount: 1,
       logger,
     } satisfies ConnectionOptions
     const { maxMessageSize, maxFragments, ...rest } = given
@@ -86,6 +88,7 @@ describe.each(ROLES)('%s', (role) => {
     ['receiveHighWaterMark', 1],
     ['receiveLowWaterMark', 0],
     ['sendHighWaterMark', 0],
+    ['maxBufferedAmount', 0],
   ] as const
   const wrong: [string, unknown, typeof TypeError | typeof RangeError][] = [
     ...DURATIONS.flatMap((name): [string, unknown, typeof TypeError | typeof RangeError][] => [

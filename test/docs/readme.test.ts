@@ -60,6 +60,7 @@ const DEFAULTS: Readonly<Record<string, (role: Role) => string>> = {
   receiveHighWaterMark: (role) => String(limits[role].receiveHighWaterMark),
   receiveLowWaterMark: (role) => String(limits[role].receiveLowWaterMark),
   sendHighWaterMark: (role) => bytes(limits[role].sendHighWaterMark),
+  maxBufferedAmount: (role) => bytes(limits[role].maxBufferedAmount),
 }
 
 describe.each([
