@@ -5,8 +5,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { type Connection, connect, type Server, serve } from '../../src/index.ts'
 import { connectedPair } from '../../src/testing/index.ts'
+import { connectRaw, settle, TEXT } from '../connection/support.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { connectRaw, settle, TEXT } from './support.ts'
 
 const servers: Server[] = []
 
