@@ -30,7 +30,8 @@ const ADVICE: Readonly<Record<string, string>> = {
     'Servers answer a malformed list with 400. On clients: the server uses an extension that was not offered; correct the server.',
   WS_BODY_NOT_ALLOWED:
     'Answered with 400 or 413. Send no body: what one program reads as a body another reads as frames.',
-  WS_TOO_MANY_HEADERS: 'Answered with 431. Send less; large cookies are the usual cause.',
+  WS_TOO_MANY_HEADERS:
+    'Servers answer with 431. Send less; large cookies are the usual cause. On clients: the server sends more than 100 header lines.',
   WS_ORIGIN_REFUSED: 'Answered with 403. If the page is yours, add its origin to the option `origins`.',
   WS_HOST_REFUSED: 'Answered with 403. If the name is yours, add it to the option `hosts`.',
   WS_CONNECT_FAILED:

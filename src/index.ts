@@ -3,7 +3,7 @@
 export { type RunResult, WebSocketApp, type WebSocketAppOptions } from './app/websocket-app.ts'
 // Clients
 export { connect } from './client/connect.ts'
-export type { ConnectOptions } from './client/options.ts'
+export type { ConnectOptions, HeaderSource } from './client/options.ts'
 // Connections
 export type {
   Connection,
@@ -35,7 +35,7 @@ export { CloseCode, type CloseFrame, type CloseInfo, explainCloseCode } from './
 export type { AcceptedMessages, Message } from './protocol/message-assembler.ts'
 export type { Role } from './protocol/protocol.ts'
 // Servers
-export type { CloseOptions } from './server/acceptor.ts'
+export type { CloseOptions } from './server/close-options.ts'
 export type { IncomingHandshake, ServeOptions, ServerHandler, UpgradeOptions } from './server/options.ts'
 export { serve } from './server/serve.ts'
 export type { Server } from './server/server.ts'

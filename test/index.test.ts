@@ -57,6 +57,7 @@ describe('openline exports', () => {
       'HandshakeErrorCode',
       'HandshakeRequest',
       'HandshakeResponse',
+      'HeaderSource',
       'IncomingHandshake',
       'Logger',
       'Message',

@@ -1,7 +1,7 @@
 // The long connection as an object: what happens on it are methods to override, as in Python's websocket-client.
 
 import { connect } from '../client/connect.ts'
-import type { ConnectOptions } from '../client/options.ts'
+import { type ConnectOptions, checkSignal } from '../client/options.ts'
 import type { Connection, Sendable, SendOptions } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import { ConnectionClosedError, StateError } from '../errors.ts'
@@ -17,6 +17,9 @@ export interface RunResult {
   readonly errored: boolean
 }
 
+/** The reason with which a run stops connecting when it is told to close; nobody gets to see it. */
+const CLOSED = Symbol('closed')
+
 /**
  * Be a long connection: extend this class and override what you need. Answers to `websocket.WebSocketApp` of
  * Python.
@@ -28,11 +31,14 @@ export interface RunResult {
  * }
  * await new Echo('ws://localhost:8765/').runForever()
  */
-export class WebSocketApp {
+export class WebSocketApp implements AsyncDisposable {
   readonly url: string | URL
   readonly #options: WebSocketAppOptions
   #connection: Connection | undefined
-  #isRunning = false
+  /** Stops the connecting of the run that is under way. */
+  #aborter: AbortController | undefined
+  /** Settles when connecting has come to an end. */
+  #connecting: Promise<unknown> | undefined
 
   constructor(url: string | URL, options: WebSocketAppOptions = {}) {
     this.url = url
@@ -44,7 +50,10 @@ export class WebSocketApp {
     return this.#connection
   }
 
-  /** The connection is open. */
+  /**
+   * The connection is open. While a promise that this returns is pending, messages wait: it may wait for `send()`,
+   * but never for a message.
+   */
   onOpen(): void | Promise<void> {}
 
   /** A message came. */
@@ -69,11 +78,14 @@ export class WebSocketApp {
 
   /**
    * Connect and stay until the connection is closed. All that fails goes to `onError`, so that this rejects only
-   * with StateError when the app runs already, and with what `onError` and `onClose` throw.
+   * with StateError when the app runs already, and with what `onError` and `onClose` throw. `signal` does what
+   * `close()` does: it ends the run, and is no error.
    */
-  async runForever(): Promise<RunResult> {
-    if (this.#isRunning) throw new StateError('WS_APP_RUNNING')
-    this.#isRunning = true
+  async runForever(options: { readonly signal?: AbortSignal } = {}): Promise<RunResult> {
+    if (this.#aborter !== undefined) throw new StateError('WS_APP_RUNNING')
+    const aborter = new AbortController()
+    this.#aborter = aborter
+    const followed: (() => void)[] = []
     let errored = false
     let info: CloseInfo | undefined
     const guard = async (call: () => void | Promise<void>): Promise<void> => {
@@ -86,13 +98,26 @@ export class WebSocketApp {
     }
     try {
       await guard(async () => {
-        const connection = await connect(this.url, { ...this.#options, handler: this.#handler(guard) })
+        followed.push(follow(this.#options.signal, (reason) => aborter.abort(reason)))
+        followed.push(follow(options.signal, () => void this.#close()))
+        const connecting = connect(this.url, {
+          ...this.#options,
+          signal: aborter.signal,
+          handler: this.#handler(guard),
+        })
+        this.#connecting = connecting
+        const connection = await connecting.catch((error: unknown) => {
+          if (error !== CLOSED) throw error
+        })
+        if (connection === undefined) return
         info = await connection.closed
         if (!isOrdinaryClose(info.code)) throw new ConnectionClosedError(info)
       })
     } finally {
+      for (const unfollow of followed) unfollow()
       this.#connection = undefined
-      this.#isRunning = false
+      this.#connecting = undefined
+      this.#aborter = undefined
       await this.onClose(info)
     }
     return { errored }
@@ -116,8 +141,35 @@ export class WebSocketApp {
     return this.#connection.send(message, options)
   }
 
-  /** Close the connection, if there is one, and wait until it is closed. */
+  /**
+   * Close the connection and wait until it is closed. While the app is still connecting it gives up, and the run
+   * ends without an error; without a run there is nothing to do.
+   */
   async close(code?: number, reason?: string): Promise<void> {
-    await this.#connection?.close(code, reason)
+    await this.#close(code, reason)
   }
+
+  async #close(code?: number, reason?: string): Promise<void> {
+    if (this.#connection !== undefined) {
+      await this.#connection.close(code, reason)
+      return
+    }
+    this.#aborter?.abort(CLOSED)
+    await this.#connecting?.catch(() => {})
+  }
+
+  /** Close with 1000: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/** Call when the signal aborts, or now if it has; give a function that stops it. */
+function follow(signal: AbortSignal | undefined, call: (reason: unknown) => void): () => void {
+  checkSignal(signal)
+  if (signal === undefined) return () => {}
+  const onAbort = (): void => call(signal.reason)
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort)
+  return () => signal.removeEventListener('abort', onAbort)
 }

@@ -32,9 +32,15 @@ export async function connect<Data = unknown>(
 ): Promise<Connection<Data>> {
   const address = parseWebSocketUrl(url)
   const resolved = resolveConnectOptions(options)
-  resolved.signal?.throwIfAborted()
+  const { signal } = resolved
+  if (signal?.aborted) throw signal.reason
   await trySharedRead()
   const { socket, head, requestHeaders, response, subprotocol } = await dialHttp1(address, resolved)
+  // Aborted since the socket was handed over: nobody is left to close it.
+  if (signal?.aborted) {
+    socket.destroy()
+    throw signal.reason
+  }
   const transport = new SocketTransport(socket, head, engine.kernel)
   const link = new Link({
     role: 'client',

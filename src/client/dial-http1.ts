@@ -24,8 +24,12 @@ export interface Dialled {
 
 /** 16 KiB of headers, as on servers. */
 const MAX_HEADER_SIZE = 16 * 1024
+/** Header lines of a response, as on servers. */
+const MAX_HEADERS = 100
 /** A refusal's body is read up to here: enough for a message, too little to hurt. */
 const MAX_REFUSAL_BODY = 64 * 1024
+/** Time for a refusal's body, in ms: a short text comes with the head, and the status must not wait for more. */
+const REFUSAL_BODY_TIME = 1000
 
 /**
  * Open the TCP or TLS connection and make the opening handshake. Rejects with HandshakeError,
@@ -58,8 +62,16 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       agent: false,
       maxHeaderSize: MAX_HEADER_SIZE,
     })
+    // Node cuts off what is above this without a word: one more than allowed shows that there was more.
+    request.maxHeadersCount = MAX_HEADERS + 1
     let isDone = false
-    const timer = setTimeout(() => fail(new WebSocketTimeoutError('open', openTimeout)), openTimeout)
+    /** Reject with the refusal, once its head is here. */
+    let refuse: (() => void) | undefined
+    let bodyTimer: NodeJS.Timeout | undefined
+    const timer = setTimeout(() => {
+      if (refuse === undefined) fail(new WebSocketTimeoutError('open', openTimeout))
+      else refuse()
+    }, openTimeout)
     const onAbort = (): void => fail(signal!.reason)
     signal?.addEventListener('abort', onAbort)
 
@@ -67,6 +79,7 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       if (isDone) return false
       isDone = true
       clearTimeout(timer)
+      clearTimeout(bodyTimer)
       signal?.removeEventListener('abort', onAbort)
       return true
     }
@@ -76,9 +89,14 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       reject(reason)
     }
 
-    request.on('error', (error) => fail(asHandshakeError(error, url)))
+    request.on('error', (error) => {
+      // The status is known; a body that is broken changes nothing about it.
+      if (refuse === undefined) fail(asHandshakeError(error, url))
+      else refuse()
+    })
     request.on('upgrade', (response, socket, head) => {
       try {
+        checkHeaderCount(response)
         const handshake = checkResponse(toHead(response), { key, subprotocols })
         if (handshake.extensions.length > 0) {
           const detail = `the server chose "${handshake.extensions[0]!.name}", which was not offered`
@@ -93,8 +111,28 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       }
     })
     request.on('response', (response) => {
-      if (response.statusCode === 101) fail(brokenUpgrade(response, key, subprotocols))
-      else readRefusal(response).then(fail, (error) => fail(asHandshakeError(error, url)))
+      try {
+        checkHeaderCount(response)
+        if (response.statusCode === 101) throw brokenUpgrade(response, key, subprotocols)
+      } catch (error) {
+        fail(error)
+        return
+      }
+      const body: Buffer[] = []
+      let size = 0
+      const end = (): void => {
+        if (!isDone) fail(describeRefusal(response, body))
+      }
+      refuse = end
+      bodyTimer = setTimeout(end, REFUSAL_BODY_TIME)
+      response.on('data', (chunk: Buffer) => {
+        body.push(chunk)
+        size += chunk.length
+        if (size >= MAX_REFUSAL_BODY) end()
+      })
+      response.on('end', end)
+      response.on('error', end)
+      response.on('close', end)
     })
     request.end()
   })
@@ -123,23 +161,22 @@ function brokenUpgrade(response: IncomingMessage, key: string, subprotocols: rea
   return new HandshakeError({ code: 'WS_BAD_UPGRADE', detail: 'not understood', status: 0 })
 }
 
-async function readRefusal(response: IncomingMessage): Promise<HandshakeRejectedError> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size >= MAX_REFUSAL_BODY) break
-    }
-  } catch {
-    // The status is known; a body that was cut short changes nothing about it.
-  }
+function checkHeaderCount({ rawHeaders }: IncomingMessage): void {
+  const count = rawHeaders.length / 2
+  if (count <= MAX_HEADERS) return
+  throw new HandshakeError({
+    code: 'WS_TOO_MANY_HEADERS',
+    detail: `more than ${MAX_HEADERS} lines`,
+    status: 0,
+  })
+}
+
+function describeRefusal(response: IncomingMessage, body: readonly Buffer[]): HandshakeRejectedError {
   return new HandshakeRejectedError({
     status: response.statusCode ?? 0,
     statusText: response.statusMessage ?? '',
     headers: joinHeaders(response),
-    body: Buffer.concat(chunks).subarray(0, MAX_REFUSAL_BODY).toString('utf8'),
+    body: Buffer.concat(body).subarray(0, MAX_REFUSAL_BODY).toString('utf8'),
   })
 }
 

@@ -10,12 +10,15 @@ import {
 } from '../connection/options.ts'
 import { assertSubprotocols } from '../handshake/subprotocol.ts'
 
+/** Take headers as an object, or as anything that gives pairs of name and value: `Headers`, a `Map`, a list. */
+export type HeaderSource = Readonly<Record<string, string>> | Iterable<readonly [string, string]>
+
 /** Set up a client's connection. */
 export interface ConnectOptions<Data = unknown> extends ConnectionOptions {
   // --- the handshake ---
 
-  /** Headers to add to the request. */
-  readonly headers?: Readonly<Record<string, string>>
+  /** Headers to add to the request: an object, `Headers`, a `Map`, or a list of pairs. */
+  readonly headers?: HeaderSource
   /** The subprotocols to offer, in the order of preference; see `connection.subprotocol`. */
   readonly subprotocols?: readonly string[]
   /** The Origin header; without it none is sent, as by programs that are no browsers. */
@@ -67,16 +70,17 @@ export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): Reso
   const userAgent = options.userAgent ?? 'openline'
   const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
   if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
-  const { handler, tls = {} } = options
+  const { handler, headers = {}, tls = {} } = options
   if (handler !== undefined && (typeof handler !== 'object' || handler === null)) {
     throw new TypeError('handler must be an object with open, message, close …')
   }
   if (typeof tls !== 'object' || tls === null) {
     throw new TypeError('tls must be an object of options such as ca')
   }
+  checkSignal(options.signal)
   return {
     connection: resolveConnectionOptions(options, 'client'),
-    headers: Object.entries(options.headers ?? {}),
+    headers: listHeaders(headers),
     subprotocols: options.subprotocols ?? [],
     origin: options.origin,
     userAgent: userAgent === false ? undefined : userAgent,
@@ -84,4 +88,29 @@ export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): Reso
     openTimeout,
     signal: options.signal,
   }
+}
+
+/** Throw a TypeError unless this is an AbortSignal, of this realm or another, or none. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined) return
+  if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
+    throw new TypeError('signal must be an AbortSignal')
+  }
+}
+
+// The names and values themselves are checked where the request is built.
+function listHeaders(headers: unknown): [string, string][] {
+  if (typeof headers === 'object' && headers !== null) {
+    if (Symbol.iterator in headers) return Array.from(headers as Iterable<unknown>, toPair)
+    // Anything but a plain object keeps its content elsewhere, and its entries would be none.
+    const prototype: object | null = Object.getPrototypeOf(headers)
+    if (prototype === null || Object.getPrototypeOf(prototype) === null) return Object.entries(headers)
+  }
+  throw new TypeError('headers must be an object of strings, Headers, a Map, or a list of [name, value]')
+}
+
+function toPair(entry: unknown): [string, string] {
+  if (!Array.isArray(entry) || entry.length !== 2)
+    throw new TypeError('headers must hold pairs [name, value]')
+  return [entry[0], entry[1]]
 }

@@ -157,7 +157,9 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
       this.#isAboveMark = true
       transport.notifyDrain()
       // What callbacks answer grows with what they are sent: a client that does not read has to wait.
-      if (!this.#consumer.isAsync && this.protocol.role === 'server') this.#pauseUntilDrain()
+      // Only a handler's `open` can send before the start.
+      const isCallback = !this.#isStarted || !this.#consumer.isAsync
+      if (isCallback && this.protocol.role === 'server') this.#pauseUntilDrain()
     }
     const promise = new Promise<void>((resolve, reject) => {
       this.#senders.push({ resolve, reject })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   type CloseInfo,
   ConnectionClosedError,
@@ -8,7 +8,8 @@ import {
   WebSocketApp,
   type WebSocketAppOptions,
 } from '../../src/index.ts'
-import { defer, echo, MemoryLog, rejection, start } from '../server/support.ts'
+import { fakeServer } from '../client/fake-server.ts'
+import { defer, echo, MemoryLog, rejection, start, stay } from '../server/support.ts'
 
 /** Write down what happens. */
 class Recorder extends WebSocketApp {
@@ -291,6 +292,156 @@ describe('WebSocketApp.runForever', () => {
       )
     },
   )
+})
+
+describe('WebSocketApp that is still connecting', () => {
+  test.each<[string, (app: WebSocketApp) => unknown]>([
+    ['close()', (app) => app.close()],
+    ['await using', (app) => app[Symbol.asyncDispose]()],
+  ])('gives up on %s, without an error', async (_what, close) => {
+    const asked = defer()
+    const dropped = defer()
+    const server = await fakeServer((socket) => {
+      socket.once('close', () => dropped.resolve())
+      asked.resolve()
+    })
+    const app = new Recorder(server.url)
+    const running = app.runForever()
+    await asked.promise
+    await close(app)
+    expect(await running).toEqual({ errored: false })
+    expect(app.events).toEqual(['close undefined'])
+    await dropped.promise
+  })
+
+  test('gives up on close() right after it began, and can run again', async () => {
+    const server = await start(() => {})
+    const app = new Recorder(server.url)
+    const running = app.runForever()
+    await app.close()
+    expect(await running).toEqual({ errored: false })
+    expect(await app.runForever()).toEqual({ errored: false })
+    expect(app.events).toEqual(['close undefined', 'open', 'close 1000'])
+  })
+
+  test('gives up on close() when the handshake has just ended', async () => {
+    const ended = defer()
+    const server = await start(async (connection) => {
+      await connection.closed
+      ended.resolve()
+    })
+    const app = new Recorder(server.url)
+    // Called when the answer is found right, before anybody hears of it.
+    const spy = vi.spyOn(EventTarget.prototype, 'removeEventListener').mockImplementationOnce(() => {
+      void app.close()
+    })
+    onTestFinished(() => spy.mockRestore())
+    expect(await app.runForever()).toEqual({ errored: false })
+    expect(spy).toHaveBeenCalled()
+    expect(app.events).toEqual(['close undefined'])
+    await ended.promise
+  })
+
+  test('may be closed in onError and onClose', { timeout: 5000 }, async () => {
+    class Client extends Recorder {
+      override async onError(error: unknown): Promise<void> {
+        super.onError(error)
+        await this.close()
+      }
+
+      override async onClose(info: CloseInfo | undefined): Promise<void> {
+        super.onClose(info)
+        await this.close()
+      }
+    }
+    const app = new Client(await nowhere())
+    expect(await app.runForever()).toEqual({ errored: true })
+    expect(app.events).toEqual(['error', 'close undefined'])
+  })
+
+  test("gives up when the app's own signal aborts, and tells onError why", async () => {
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    const server = await fakeServer(() => controller.abort(reason))
+    const app = new Recorder(server.url, { signal: controller.signal })
+    expect(await app.runForever()).toEqual({ errored: true })
+    expect(await app.runForever()).toEqual({ errored: true })
+    expect(app.errors).toEqual([reason, reason])
+    expect(app.events).toEqual(['error', 'close undefined', 'error', 'close undefined'])
+  })
+})
+
+describe("WebSocketApp.runForever's signal", () => {
+  test('closes the connection with 1000', async () => {
+    const server = await start(stay)
+    const controller = new AbortController()
+    class Client extends Recorder {
+      override onOpen(): void {
+        super.onOpen()
+        controller.abort()
+      }
+    }
+    const app = new Client(server.url)
+    expect(await app.runForever({ signal: controller.signal })).toEqual({ errored: false })
+    expect(app.events).toEqual(['open', 'close 1000'])
+    expect(app.lastInfo).toMatchObject({ initiator: 'local', clean: true })
+  })
+
+  test('ends the connecting', async () => {
+    const controller = new AbortController()
+    const server = await fakeServer(() => controller.abort())
+    const app = new Recorder(server.url)
+    expect(await app.runForever({ signal: controller.signal })).toEqual({ errored: false })
+    expect(app.events).toEqual(['close undefined'])
+  })
+
+  test('aborted already: it does not dial', async () => {
+    let isDialled = false
+    const server = await fakeServer(() => {
+      isDialled = true
+    })
+    const app = new Recorder(server.url)
+    expect(await app.runForever({ signal: AbortSignal.abort() })).toEqual({ errored: false })
+    expect(app.events).toEqual(['close undefined'])
+    expect(isDialled).toBe(false)
+  })
+
+  test('is forgotten after the run', async () => {
+    const server = await start(() => {})
+    const { signal } = new AbortController()
+    const added = vi.spyOn(signal, 'addEventListener')
+    const removed = vi.spyOn(signal, 'removeEventListener')
+    const app = new Recorder(server.url, { signal })
+    await app.runForever({ signal })
+    expect(added.mock.calls).toHaveLength(2)
+    expect(removed.mock.calls).toEqual(added.mock.calls)
+  })
+
+  test.each(['app', 'run'])('must be one: %s', async (whose) => {
+    const wrong = { signal: {} as AbortSignal }
+    const app = new Recorder('ws://localhost:1/', whose === 'app' ? wrong : {})
+    expect(await app.runForever(whose === 'run' ? wrong : {})).toEqual({ errored: true })
+    expect(app.errors).toEqual([new TypeError('signal must be an AbortSignal')])
+  })
+})
+
+describe('WebSocketApp is closed by `await using`', () => {
+  test('when it is open', async () => {
+    const server = await start(stay)
+    const opened = defer()
+    class Client extends Recorder {
+      override onOpen(): void {
+        opened.resolve()
+      }
+    }
+    let running: Promise<unknown>
+    {
+      await using app = new Client(server.url)
+      running = app.runForever()
+      await opened.promise
+    }
+    expect(await running).toEqual({ errored: false })
+  })
 })
 
 describe('WebSocketApp without an open connection', () => {

@@ -200,6 +200,18 @@ describe('connect refuses at once', () => {
     ['maxMessageSize', { maxMessageSize: 1.5 }],
     ['Origin', { origin: 'https://a\r\nX: y' }],
     ['User-Agent', { userAgent: 'a\nb' }],
+    ['headers', { headers: ['X-A: b'] }],
+    ['signal', { signal: {} }],
+    ['X-A', { headers: [['X-A', 1]] }],
+    [
+      'User-Agent',
+      {
+        headers: [
+          ['User-Agent', 'a'],
+          ['user-agent', 'b'],
+        ],
+      },
+    ],
     ['X-A', { headers: { 'X-A': 'b\r\nX-B: c' } }],
     ['X-A', { headers: { 'X-A': '\0' } }],
     ['X-A', { headers: { 'X-A': '你' } }],
@@ -212,7 +224,7 @@ describe('connect refuses at once', () => {
     })
     const error = await rejection(connect(server.url, options))
     expect(error instanceof TypeError || error instanceof RangeError).toBe(true)
-    expect(String(error)).toContain(name)
+    expect(String(error).toLowerCase()).toContain(name.toLowerCase())
     expect(isDialled).toBe(false)
   })
 })

@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, HandshakeError, HandshakeRejectedError, WebSocketTimeoutError } from '../../src/index.ts'
-import { rejection, temporaryPath } from '../server/support.ts'
+import { defer, rejection, temporaryPath } from '../server/support.ts'
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import { accepted, type FakeRequest, fakeServer } from './fake-server.ts'
 
@@ -47,6 +48,20 @@ describe('client sends', () => {
 
   test.each<[string, string, object, RegExp | undefined, RegExp | undefined]>([
     ['headers', '', { headers: { 'X-Token': 'abc' } }, /^X-Token: abc\r$/m, undefined],
+    ['Headers', '', { headers: new Headers({ 'X-Token': 'abc' }) }, /^x-token: abc\r$/m, undefined],
+    ['a Map', '', { headers: new Map([['X-Token', 'abc']]) }, /^X-Token: abc\r$/m, undefined],
+    [
+      'pairs',
+      '',
+      {
+        headers: [
+          ['X-T', 'a'],
+          ['X-T', 'b'],
+        ],
+      },
+      /^X-T: a\r\nX-T: b\r$/m,
+      undefined,
+    ],
     ['its name by default', '', {}, /^User-Agent: openline\r$/m, undefined],
     ['no name when told so', '', { userAgent: false }, undefined, /user-agent/i],
     ['no Origin by default', '', {}, undefined, /origin/i],
@@ -209,6 +224,31 @@ describe('client is refused', () => {
     expect((error as HandshakeRejectedError).body).toBe('y'.repeat(64 * 1024))
   })
 
+  test.each<[string, object]>([
+    ['openTimeout', { openTimeout: 100 }],
+    ['one second', {}],
+  ])('with a body that stops half-way: after %s', async (_what, options) => {
+    const ended = defer()
+    const server = await fakeServer((socket) => {
+      socket.once('close', () => ended.resolve())
+      socket.write('HTTP/1.1 404 Not Found\r\nContent-Type: text/event-stream\r\n\r\nhello')
+    })
+    expect(await rejection(connect(server.url, options))).toMatchObject({
+      name: 'HandshakeRejectedError',
+      status: 404,
+      body: 'hello',
+    })
+    await ended.promise
+  })
+
+  test('with a body that breaks HTTP half-way', async () => {
+    const error = await refusedBy(
+      () => 'HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nnonsense\r\n',
+    )
+    expect(error).toBeInstanceOf(HandshakeRejectedError)
+    expect(error).toMatchObject({ status: 404 })
+  })
+
   test('with a body that is cut short', async () => {
     const server = await fakeServer((socket) => {
       socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\nhalf')
@@ -250,6 +290,37 @@ describe('client meets a server that breaks HTTP', () => {
     })
     const error = await rejection(connect(server.url))
     expect(error).toMatchObject({ code: 'WS_HANDSHAKE_INTERRUPTED' })
+  })
+})
+
+describe('client bounds the lines of headers', () => {
+  const lines = (count: number): string[] => Array.from({ length: count }, (_, index) => `X-${index}: y`)
+
+  test('of a 101', async () => {
+    const server = await fakeServer((socket, request) => {
+      socket.write(accepted(request, ...lines(request.head.startsWith('GET /more') ? 98 : 97)))
+    })
+    const connection = await connect(server.url)
+    expect(Object.keys(connection.response.headers)).toHaveLength(100)
+    connection.terminate()
+    await connection.closed
+    const error = await rejection(connect(`${server.url}more`))
+    expect(error).toBeInstanceOf(HandshakeError)
+    expect(error).toMatchObject({ code: 'WS_TOO_MANY_HEADERS', status: 0 })
+  })
+
+  test('before it looks for those that it needs', async () => {
+    // Node hands over the first 101 lines alone.
+    const error = await refusedBy((request) => {
+      const [status, ...needed] = accepted(request).trimEnd().split('\r\n')
+      return [status, ...lines(500), ...needed, '\r\n'].join('\r\n')
+    })
+    expect(error).toMatchObject({ code: 'WS_TOO_MANY_HEADERS' })
+  })
+
+  test('of a refusal', async () => {
+    const error = await refusedBy(() => `HTTP/1.1 404 Not Found\r\n${lines(101).join('\r\n')}\r\n\r\n`)
+    expect(error).toMatchObject({ code: 'WS_TOO_MANY_HEADERS', status: 0 })
   })
 })
 
@@ -311,7 +382,6 @@ describe('client gives up after openTimeout', () => {
   test.each<[string, (request: FakeRequest) => string]>([
     ['without an answer', () => ''],
     ['in the middle of the head', (request) => accepted(request).slice(0, 60)],
-    ['in the middle of a refusal', () => 'HTTP/1.1 400 Bad Request\r\nContent-Length: 10\r\n\r\nhalf'],
     ['after a 103', () => 'HTTP/1.1 103 Early Hints\r\n\r\n'],
   ])('%s', async (_what, answer) => {
     let ended: Promise<void> | undefined
@@ -359,6 +429,34 @@ describe('client takes a signal', () => {
     })
     expect(await rejection(connect(server.url, { signal: controller.signal }))).toBe(reason)
     await ended
+  })
+
+  test('that is aborted in the middle of a refusal', async () => {
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    // Node tells of the answer's head before it hands it over.
+    const onHead = (): void => queueMicrotask(() => controller.abort(reason))
+    subscribe('http.client.response.finish', onHead)
+    onTestFinished(() => void unsubscribe('http.client.response.finish', onHead))
+    const server = await fakeServer((socket) => {
+      socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nhalf')
+    })
+    expect(await rejection(connect(server.url, { signal: controller.signal }))).toBe(reason)
+  })
+
+  test('that is aborted when the handshake has just ended', async () => {
+    const ended = defer()
+    const server = await fakeServer((socket, request) => {
+      socket.once('close', () => ended.resolve())
+      socket.write(accepted(request))
+    })
+    const controller = new AbortController()
+    const { signal } = controller
+    const reason = new Error('changed my mind')
+    // Nobody listens any more, and connect() has not gone on yet.
+    signal.removeEventListener = () => controller.abort(reason)
+    expect(await rejection(connect(server.url, { signal }))).toBe(reason)
+    await ended.promise
   })
 
   test('that is aborted while it begins', async () => {

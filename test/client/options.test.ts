@@ -1,5 +1,6 @@
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { resolveConnectOptions } from '../../src/client/options.ts'
+import { type HeaderSource, resolveConnectOptions } from '../../src/client/options.ts'
 
 describe('resolveConnectOptions', () => {
   test('fills in defaults', () => {
@@ -43,7 +44,50 @@ describe('resolveConnectOptions', () => {
     expect(resolveConnectOptions({ userAgent: false }).userAgent).toBeUndefined()
   })
 
+  test.each<[string, HeaderSource, [string, string][]]>([
+    [
+      'an object',
+      { 'X-A': 'b', 'X-C': '' },
+      [
+        ['X-A', 'b'],
+        ['X-C', ''],
+      ],
+    ],
+    ['an object without a prototype', Object.assign(Object.create(null), { 'X-A': 'b' }), [['X-A', 'b']]],
+    ['an object of another realm', runInNewContext('({ "X-A": "b" })'), [['X-A', 'b']]],
+    ['Headers', new Headers({ 'X-A': 'b' }), [['x-a', 'b']]],
+    ['a Map', new Map([['X-A', 'b']]), [['X-A', 'b']]],
+    [
+      'a list of pairs',
+      [
+        ['X-A', 'b'],
+        ['X-A', 'c'],
+      ],
+      [
+        ['X-A', 'b'],
+        ['X-A', 'c'],
+      ],
+    ],
+    ['what can be gone through once', new Map([['X-A', 'b']]).entries(), [['X-A', 'b']]],
+    ['nothing in them', new Headers(), []],
+  ])('takes headers as %s', (_what, headers, expected) => {
+    expect(resolveConnectOptions({ headers }).headers).toEqual(expected)
+  })
+
   test.each<[string, object]>([
+    ['headers', { headers: 'X-A: b' }],
+    ['headers', { headers: null }],
+    ['headers', { headers: 1 }],
+    ['headers', { headers: ['X-A', 'b'] }],
+    ['headers', { headers: [['X-A']] }],
+    ['headers', { headers: [['X-A', 'b', 'c']] }],
+    ['headers', { headers: new Set(['X-A']) }],
+    ['headers', { headers: new URL('ws://localhost/') }],
+    ['headers', { headers: Promise.resolve({}) }],
+    ['signal', { signal: {} }],
+    ['signal', { signal: null }],
+    ['signal', { signal: new AbortController() }],
+    ['signal', { signal: { aborted: false } }],
     ['subprotocols', { subprotocols: 'chat' }],
     ['subprotocols', { subprotocols: ['a', 'a'] }],
     ['openTimeout', { openTimeout: 0 }],
