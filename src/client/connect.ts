@@ -2,12 +2,13 @@
 
 import { Connection } from '../connection/connection.ts'
 import { Link } from '../connection/link.ts'
+import { joinHeaders } from '../handshake/http1.ts'
 import { parseWebSocketUrl } from '../handshake/url.ts'
 import { engine } from '../kernel/engine.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import { trySharedRead } from '../transport/shared-read.ts'
 import { SocketTransport } from '../transport/socket-transport.ts'
-import { dialHttp1, joinHeaders } from './dial-http1.ts'
+import { dialHttp1 } from './dial-http1.ts'
 import { type ConnectOptions, resolveConnectOptions } from './options.ts'
 
 /**
@@ -52,7 +53,7 @@ export async function connect<Data = unknown>(
   const connection = new Connection<Data>({
     link,
     request: { target: address.target, headers: requestHeaders },
-    response: { status: 101, headers: joinHeaders(response) },
+    response: { status: 101, headers: joinHeaders(response.headers) },
     subprotocol,
     data: options.data as Data,
   })

@@ -6,7 +6,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { HandshakeError, HandshakeRejectedError, WebSocketTimeoutError } from '../errors.ts'
-import { buildRequestHeaders, checkResponse } from '../handshake/http1.ts'
+import { buildRequestHeaders, checkResponse, joinHeaders } from '../handshake/http1.ts'
 import { encodeKey } from '../handshake/key.ts'
 import type { WebSocketUrl } from '../handshake/url.ts'
 import type { ResolvedConnectOptions } from './options.ts'
@@ -175,19 +175,9 @@ function describeRefusal(response: IncomingMessage, body: readonly Buffer[]): Ha
   return new HandshakeRejectedError({
     status: response.statusCode ?? 0,
     statusText: response.statusMessage ?? '',
-    headers: joinHeaders(response),
+    headers: joinHeaders(response.headers),
     body: Buffer.concat(body).subarray(0, MAX_REFUSAL_BODY).toString('utf8'),
   })
-}
-
-/** Give each header as one string. */
-export function joinHeaders({ headers }: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : (value ?? ''),
-    ]),
-  )
 }
 
 function asHandshakeError(error: unknown, url: WebSocketUrl): unknown {

@@ -257,6 +257,11 @@ function describe(value: string | undefined): string {
   return value === undefined ? 'missing' : quoteForMessage(value)
 }
 
+/** Give each header as one string; several values become the list they stand for (RFC 9110 section 5.3). */
+export function joinHeaders(headers: HeaderMap): Record<string, string> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, headerValue(headers, name) ?? '']))
+}
+
 /** Read a header as one value: an array becomes the list it stands for (RFC 9110 section 5.3). */
 function headerValue(headers: HeaderMap, lowerName: string): string | undefined {
   const value = headers[lowerName]
@@ -324,7 +329,6 @@ const OWNED: ReadonlyMap<string, string> = new Map([
   ['content-length', 'the handshake sets it itself'],
   ['transfer-encoding', 'a handshake has no body that could be encoded'],
   ['sec-websocket-protocol', 'use the option "subprotocols"'],
-  ['sec-websocket-extensions', 'use the option "compression"'],
 ])
 
 function assertUserHeader(name: string, value: string): void {

@@ -6,50 +6,22 @@ import type { Duplex } from 'node:stream'
 import { Connection } from '../connection/connection.ts'
 import { handlerFailed } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
-import { checkDuration } from '../connection/options.ts'
+import { reportError } from '../connection/report-error.ts'
 import { ConnectionClosedError, HandshakeError, quoteForMessage } from '../errors.ts'
-import { type ClientHandshake, checkRequest, formatResponse } from '../handshake/http1.ts'
+import { type ClientHandshake, checkRequest, formatResponse, joinHeaders } from '../handshake/http1.ts'
 import { isHostAllowed, isOriginAllowed } from '../handshake/origin.ts'
 import { selectSubprotocol } from '../handshake/subprotocol.ts'
 import { engine } from '../kernel/engine.ts'
-import { CloseCode, isValidCloseCode } from '../protocol/close-code.ts'
+import { CloseCode } from '../protocol/close-code.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import { SocketTransport } from '../transport/socket-transport.ts'
+import type { CloseOptions } from './close-options.ts'
 import type { IncomingHandshake, ResolvedUpgradeOptions, ServerHandler } from './options.ts'
 import { refuse, refuseWithResponse } from './rejection.ts'
 import { requestUrl } from './request-url.ts'
 
 /** The most header lines of a request: 100. Browsers send about 15; a parser's time grows with each. */
 export const MAX_HEADERS = 100
-
-/** Choose how connections are closed. */
-export interface CloseOptions {
-  /** @default 1001 (going away) */
-  readonly code?: number
-  /** @default '' */
-  readonly reason?: string
-  /**
-   * Time for closing handshakes and handlers, in ms; then connections are dropped.
-   * @default 10_000
-   */
-  readonly timeout?: number
-}
-
-const CLOSE_TIMEOUT = 10_000
-/** The most bytes of a close reason (RFC 6455 section 5.5: a control frame has 125, and two are the code). */
-const MAX_REASON = 123
-
-/** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
-export function resolveCloseOptions(options: CloseOptions): Required<CloseOptions> {
-  const { code = CloseCode.GoingAway, reason = '', timeout = CLOSE_TIMEOUT } = options
-  if (!Number.isInteger(code) || !isValidCloseCode(code)) {
-    throw new RangeError(`code must be 1000-1003, 1007-1014 or 3000-4999, not ${code}`)
-  }
-  if (typeof reason !== 'string') throw new TypeError(`reason must be a string, not ${typeof reason}`)
-  const size = Buffer.byteLength(reason)
-  if (size > MAX_REASON) throw new RangeError(`reason must take at most ${MAX_REASON} bytes, not ${size}`)
-  return { code, reason, timeout: timeout === 0 ? 0 : checkDuration('timeout', timeout) }
-}
 
 /** Accept handshakes. */
 export class Acceptor<Data> {
@@ -73,6 +45,11 @@ export class Acceptor<Data> {
 
   /** Answer a handshake; never throws, whatever the request is like. */
   accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    if (awaitsResponse(request)) {
+      // Its bytes would come in between our frames. Only an attacker sends a handshake before the answer is there.
+      socket.destroy()
+      return
+    }
     const transport = new SocketTransport(socket, head, engine.kernel)
     try {
       const handshake = this.#judge(request, socket)
@@ -80,14 +57,16 @@ export class Acceptor<Data> {
       if (onHandshake === undefined) this.#open(request, transport, handshake, undefined as Data)
       else void this.#decide(request, socket, transport, handshake)
     } catch (error) {
-      this.#refuse(socket, error, 'a handshake failed')
+      if (isVerdict(error)) refuse(socket, error)
+      else this.#fail(socket, error, 'a handshake failed')
     }
   }
 
-  /** Answer what was thrown; what is no HandshakeError is a fault of our side, and the log's business. */
-  #refuse(socket: Duplex, error: unknown, what: string): void {
-    if (!(error instanceof HandshakeError)) this.#options.connection.logger.error(`openline: ${what}`, error)
-    refuse(socket, asHandshakeError(error))
+  /** Answer a fault of our side with 500: the rest is the log's business. */
+  #fail(socket: Duplex, error: unknown, what: string): void {
+    reportError(this.#options.connection.logger, what, error)
+    const detail = 'see the log'
+    refuse(socket, new HandshakeError({ code: 'WS_HANDLER_FAILED', detail, status: 500, cause: error }))
   }
 
   /** Throw a HandshakeError when the request must be refused. */
@@ -96,6 +75,9 @@ export class Acceptor<Data> {
     const count = request.rawHeaders.length >> 1
     if (count > MAX_HEADERS) {
       throw new HandshakeError({ code: 'WS_TOO_MANY_HEADERS', detail: `${count} headers`, status: 431 })
+    }
+    if (countHosts(request.rawHeaders) > 1) {
+      throw new HandshakeError({ code: 'WS_DUPLICATE_HEADER', detail: 'Host', status: 400 })
     }
     const handshake = checkRequest({
       method: request.method ?? '',
@@ -108,7 +90,7 @@ export class Acceptor<Data> {
       throw new HandshakeError({ code: 'WS_HOST_REFUSED', detail: quoteForMessage(host), status: 403 })
     }
     const secure = 'encrypted' in socket && socket.encrypted === true
-    if (!isOriginAllowed({ origin, host, secure }, this.#options.origins)) {
+    if (!this.#isOriginAllowed({ origin, host, secure })) {
       throw new HandshakeError({
         code: 'WS_ORIGIN_REFUSED',
         detail: quoteForMessage(origin ?? ''),
@@ -116,6 +98,15 @@ export class Acceptor<Data> {
       })
     }
     return handshake
+  }
+
+  #isOriginAllowed(request: Parameters<typeof isOriginAllowed>[0]): boolean {
+    try {
+      return isOriginAllowed(request, this.#options.origins)
+    } catch (error) {
+      // What the user's function throws is never a verdict of ours, whatever its class.
+      throw isVerdict(error) ? new Error('the option "origins" failed', { cause: error }) : error
+    }
   }
 
   /** Ask onHandshake, which may take its time. */
@@ -127,8 +118,13 @@ export class Acceptor<Data> {
   ): Promise<void> {
     const { openTimeout, onHandshake } = this.#options
     const controller = new AbortController()
-    const onClose = (): void => controller.abort(new Error('the client went away'))
+    // Each stops waiting at once: a decision that never comes must not keep the request and its socket.
+    const onClose = (): void => {
+      stopWaiting()
+      controller.abort(new Error('the client went away'))
+    }
     const onStop = (error: HandshakeError): void => {
+      stopWaiting()
       controller.abort(error)
       refuse(socket, error)
     }
@@ -150,14 +146,18 @@ export class Acceptor<Data> {
     try {
       const decision = await onHandshake!(describeHandshake(request, handshake, controller.signal))
       if (controller.signal.aborted) return
-      if (decision instanceof Response) {
+      if (decision === false) {
+        await refuseWithResponse(socket, new Response('onHandshake refused\n', { status: 403 }))
+      } else if (isResponse(decision)) {
         await refuseWithResponse(socket, decision)
       } else {
         stopWaiting()
         this.#open(request, transport, handshake, decision as Data)
       }
     } catch (error) {
-      if (!controller.signal.aborted) this.#refuse(socket, error, 'onHandshake failed')
+      if (controller.signal.aborted) return
+      if (badUrls.has(error as object)) refuse(socket, error as HandshakeError)
+      else this.#fail(socket, error, 'onHandshake failed')
     } finally {
       stopWaiting()
     }
@@ -184,7 +184,7 @@ export class Acceptor<Data> {
       link,
       request: {
         target: request.url ?? '/',
-        headers: request.headers as Readonly<Record<string, string | undefined>>,
+        headers: joinHeaders(request.headers),
       },
       response: { status: 101, headers: this.#options.responseHeaders },
       subprotocol,
@@ -244,6 +244,9 @@ async function runHandler<Data>(
   }
 }
 
+/** The errors of `IncomingHandshake.url`: the client's fault, though they pass through the user's code. */
+const badUrls = new WeakSet<object>()
+
 function describeHandshake(
   request: IncomingMessage,
   handshake: ClientHandshake,
@@ -257,7 +260,9 @@ function describeHandshake(
         return requestUrl('ws', handshake.host, target)
       } catch {
         const detail = `the host ${quoteForMessage(handshake.host)} with the target ${quoteForMessage(target)}`
-        throw new HandshakeError({ code: 'WS_BAD_HEADER', detail })
+        const error = new HandshakeError({ code: 'WS_BAD_HEADER', detail })
+        badUrls.add(error)
+        throw error
       }
     },
     headers: request.headers,
@@ -268,9 +273,31 @@ function describeHandshake(
   }
 }
 
-function asHandshakeError(error: unknown): HandshakeError {
-  if (error instanceof HandshakeError) return error
-  return new HandshakeError({ code: 'WS_HANDLER_FAILED', detail: 'see the log', status: 500, cause: error })
+/** Tell whether an error is an answer to the client; those of clients, such as of `connect`, have the status 0. */
+function isVerdict(error: unknown): error is HandshakeError {
+  return error instanceof HandshakeError && error.status >= 300 && error.status <= 599
+}
+
+/** Recognise a Response, also one of another realm or of the package undici: taken for data it would let in. */
+function isResponse(value: unknown): value is Response {
+  return value instanceof Response || Object.prototype.toString.call(value) === '[object Response]'
+}
+
+/** Count the Host headers. Node shows the first and drops the others, where a proxy may go by the last. */
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]!.toLowerCase() === 'host') count++
+  }
+  return count
+}
+
+/** Tell whether an earlier request on the same socket has no complete answer yet. */
+function awaitsResponse(request: IncomingMessage): boolean {
+  // Undocumented, but the one place that also tells about a server that is not ours. Where a runtime has no such
+  // field nothing is awaited.
+  const { _httpMessage: response } = request.socket as { _httpMessage?: { readonly req?: unknown } | null }
+  return response != null && response.req !== request
 }
 
 function serverIsClosing(): HandshakeError {

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ReadableStream, type ReadableStreamDefaultController } from 'node:stream/web'
 import type { Logger } from '../connection/options.ts'
+import { reportError } from '../connection/report-error.ts'
 import { requestUrl } from './request-url.ts'
 
 /** Answer one request with what `onRequest` returns. */
@@ -25,6 +26,11 @@ export async function answerRequest(
   let isAnswering = false
   try {
     const answer = await onRequest(asked)
+    if (response.destroyed) {
+      // The client has left meanwhile.
+      await answer.body?.cancel()
+      return
+    }
     response.statusCode = answer.status
     if (answer.statusText !== '') response.statusMessage = answer.statusText
     for (const [name, value] of answer.headers) response.appendHeader(name, value)
@@ -37,7 +43,7 @@ export async function answerRequest(
     // A client that leaves is no failure of ours. A body that fails has the stream destroyed as well.
     const hasLeft = isAnswering ? isPrematureClose(error) : response.destroyed
     if (hasLeft) return
-    logger.error('openline: onRequest failed', error)
+    reportError(logger, 'onRequest failed', error)
     if (response.headersSent) response.destroy()
     else sendText(response, 500, 'the server failed\n')
   }
@@ -47,7 +53,9 @@ export async function answerRequest(
 export function answerUpgradeRequired(response: ServerResponse): void {
   response.setHeader('Upgrade', 'websocket')
   response.setHeader('Sec-WebSocket-Version', '13')
-  response.setHeader('Connection', 'Upgrade')
+  // `close`, because nobody reads the request's body: a slow one would hold its socket. `Upgrade` must stand beside
+  // the header of that name (RFC 9110 section 7.8).
+  response.setHeader('Connection', 'close, Upgrade')
   sendText(response, 426, 'this is a WebSocket server: connect with ws: or wss: instead\n')
 }
 

@@ -42,12 +42,12 @@ export interface UpgradeOptions<Data = unknown> extends ConnectionOptions {
   // --- the handshake ---
 
   /**
-   * Decide about a handshake, async if need be: return a `Response` (300-599) to refuse it; anything else becomes
-   * `connection.data`. What it throws is logged and answered with 500.
+   * Decide about a handshake, async if need be: return a `Response` (300-599) to refuse it, or `false` to refuse it
+   * with 403; anything else becomes `connection.data`. What it throws is logged and answered with 500.
    */
   readonly onHandshake?: (
     handshake: IncomingHandshake,
-  ) => Response | Data | undefined | Promise<Response | Data | undefined>
+  ) => Response | Data | false | undefined | Promise<Response | Data | false | undefined>
   /**
    * The origins whose pages may connect, besides our own host: exact origins such as `https://example.com`,
    * regular expressions, a function that decides alone, or 'any'. Clients that are no browsers have no origin and

@@ -7,11 +7,16 @@ import { formatRefusal } from '../handshake/http1.ts'
 // A client that does not read its refusal is not waited for.
 const LINGER = 1000
 
-/** Answer with the error's status and its words. */
+/** Answer with the error's status and its words; never throws. */
 export function refuse(socket: Duplex, error: HandshakeError): void {
   // What our own code threw is nobody's business but the log's.
   const body = error.status === 500 ? 'the server failed\n' : `${error.message}\n`
-  send(socket, formatRefusal({ status: error.status, body, headers: retryHeaders(error) }))
+  try {
+    send(socket, formatRefusal({ status: error.status, body, headers: retryHeaders(error) }))
+  } catch {
+    // Who cannot be answered is not let in either.
+    socket.destroy()
+  }
 }
 
 /** Answer with a response of the user's. */

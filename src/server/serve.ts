@@ -1,7 +1,9 @@
 // serve(): a server of our own on a port, a Unix socket, with or without TLS.
 
-import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
+import { reportError } from '../connection/report-error.ts'
+import { listHasToken } from '../handshake/header-grammar.ts'
 import { trySharedRead } from '../transport/shared-read.ts'
 import { Acceptor, MAX_HEADERS } from './acceptor.ts'
 import { answerRequest, answerUpgradeRequired } from './http-request.ts'
@@ -10,6 +12,9 @@ import { Server } from './server.ts'
 
 /** 16 KiB of headers: what Node takes by default, and twice what proxies let through. */
 const MAX_HEADER_SIZE = 16 * 1024
+/** 60 s for a whole request with its body: enough for a form on a slow line. Without an end, bodies that come drop
+ * by drop would hold their sockets for ever. */
+const REQUEST_TIMEOUT = 60_000
 
 /**
  * Serve WebSocket connections.
@@ -44,8 +49,12 @@ export async function serve<Data = unknown>(
   const limits = {
     maxHeaderSize: MAX_HEADER_SIZE,
     headersTimeout: openTimeout,
-    requestTimeout: 0,
+    // Node refuses less than the time for the headers.
+    requestTimeout: Math.max(REQUEST_TIMEOUT, openTimeout),
     connectionsCheckingInterval: Math.min(openTimeout, 1000),
+    // An offer to change to another protocol, such as curl's to HTTP/2, may be ignored (RFC 9110 section 7.8).
+    // Node before 22.21 and 24.9 does not ask; there such a request counts as a handshake and gets 426.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => listHasToken(headers.upgrade ?? '', 'websocket'),
   }
   const http: HttpServer =
     tls === undefined
@@ -63,7 +72,9 @@ export async function serve<Data = unknown>(
   await trySharedRead()
   await listen(http, options)
   // What goes wrong with accepting must not end the process.
-  http.on('error', (error) => logger.error('openline: the server could not accept a connection', error))
+  http.on('error', (error) => {
+    reportError(logger, 'the server could not accept a connection', error)
+  })
   const server = new Server(http, acceptor, tls !== undefined)
   if (signal?.aborted) {
     await server.close()

@@ -3,7 +3,8 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection } from '../connection/connection.ts'
-import { type Acceptor, type CloseOptions, resolveCloseOptions } from './acceptor.ts'
+import type { Acceptor } from './acceptor.ts'
+import { type CloseOptions, resolveCloseOptions } from './close-options.ts'
 
 /** Serve WebSocket connections; made by `serve`. */
 export class Server<Data = unknown> implements AsyncDisposable {

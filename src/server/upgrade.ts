@@ -4,7 +4,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Connection } from '../connection/connection.ts'
 import { trySharedRead } from '../transport/shared-read.ts'
-import { Acceptor, type CloseOptions, resolveCloseOptions } from './acceptor.ts'
+import { Acceptor } from './acceptor.ts'
+import { type CloseOptions, resolveCloseOptions } from './close-options.ts'
 import { assertHandler, resolveUpgradeOptions, type ServerHandler, type UpgradeOptions } from './options.ts'
 
 /** Answer 'upgrade' events of an HTTP server. */

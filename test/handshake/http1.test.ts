@@ -10,6 +10,7 @@ import {
   formatResponse,
   type HandshakeRequestFields,
   type HeaderMap,
+  joinHeaders,
   type RequestHead,
   type ServerHandshake,
 } from '../../src/handshake/http1.ts'
@@ -200,7 +201,7 @@ describe('client: buildRequestHeaders', () => {
 
   test.each([
     ['Sec-WebSocket-Protocol', 'use the option "subprotocols"'],
-    ['Sec-WebSocket-Extensions', 'use the option "compression"'],
+    ['Sec-WebSocket-Extensions', 'the handshake sets it itself'],
     ['Sec-WebSocket-Key', 'the handshake sets it itself'],
   ])('says what to do instead of setting %s', (name, advice) => {
     expect(() => buildRequestHeaders({ ...FIELDS, headers: [[name, 'x']] })).toThrow(advice)
@@ -646,5 +647,13 @@ describe('client and server', () => {
         })
       }),
     )
+  })
+})
+
+test('joinHeaders gives each header as one string', () => {
+  expect(joinHeaders({ host: 'a', 'set-cookie': ['a=1', 'b=2'], via: undefined })).toEqual({
+    host: 'a',
+    'set-cookie': 'a=1, b=2',
+    via: '',
   })
 })

@@ -1404,3 +1404,24 @@ describe('defaults', () => {
     expect(other.failures).toEqual(['WS_MESSAGE_TOO_BIG'])
   })
 })
+
+describe.each(['client', 'server'] as const)('%s, abandoned', (role) => {
+  test('reports nothing more, sends nothing more, and nobody began a close', () => {
+    const end = new End(role)
+    end.reaction = ([kind]) => {
+      if (kind === 'message') end.protocol.abandon()
+    }
+    const text = frameTo(role, 0x81, 'one')
+    end.receive(concat(text, frameTo(role, 0x81, 'two'), frameTo(role, 0x88, closePayload(1000))))
+    end.protocol.sendText('three')
+    end.protocol.sendClose(1000)
+    end.protocol.proceed()
+    expect(end.takeFacts()).toEqual([['message', 'one']])
+    expect(end.output.takeOutput()).toEqual(new Uint8Array(0))
+    expect([end.protocol.state, end.protocol.received, end.protocol.sent]).toEqual([
+      'failed',
+      undefined,
+      undefined,
+    ])
+  })
+})

@@ -1,5 +1,15 @@
-import { describe, expect, test } from 'vitest'
-import { ConnectionClosedError, connect, type IncomingHandshake, type ServeOptions } from '../../src/index.ts'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import {
+  ConnectionClosedError,
+  connect,
+  HandshakeError,
+  type IncomingHandshake,
+  type ServeOptions,
+  upgrade,
+} from '../../src/index.ts'
 import { concat, toHex } from '../support/bytes.ts'
 import { ACCEPT, handshake, KEY, masked, maskedClose, RawClient } from '../support/raw-client.ts'
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
@@ -80,6 +90,52 @@ describe('server answers a handshake', () => {
       response: { status: 101, headers: { 'x-powered-by': 'openline', server: 'test' } },
     })
   })
+
+  test('and shows each header of the request as one string', async () => {
+    const seen = defer<unknown>()
+    const server = await start(async ({ request }) => seen.resolve(request.headers))
+    await RawClient.open(at(server), { 'Set-Cookie': ['a=1', 'b=2'], 'X-A': ['1', '2'] })
+    expect(await seen.promise).toMatchObject({ host: 'localhost', 'set-cookie': 'a=1, b=2', 'x-a': '1, 2' })
+  })
+})
+
+describe('server gets a handshake behind a request that is not answered yet', () => {
+  const pipelined = `GET / HTTP/1.1\r\nHost: localhost\r\n\r\n${handshake()}`
+
+  test('and drops the socket, so that no HTTP comes between frames', async () => {
+    const answer = defer<string>()
+    const opened: unknown[] = []
+    const log = new MemoryLog()
+    const server = await start(
+      { open: (connection) => void opened.push(connection) },
+      { onRequest: async () => new Response(await answer.promise), logger: log },
+    )
+    const client = await rawTo(server)
+    client.write(pipelined)
+    expect(await client.readToEnd()).toHaveLength(0)
+    answer.resolve('late')
+    expect(opened).toEqual([])
+    // Who waits for the answer may go on with a handshake on the same socket.
+    const patient = await rawTo(server)
+    patient.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    expect((await patient.readHead()).headers['transfer-encoding']).toBe('chunked')
+    expect((await patient.read(14)).toString()).toBe('4\r\nlate\r\n0\r\n\r\n')
+    patient.write(handshake())
+    expect((await patient.readHead()).status).toBe(101)
+    expect(log.lines).toEqual([])
+  })
+
+  test('also on a server that is not its own', async () => {
+    const http = createServer(() => {})
+    onTestFinished(() => void http.close())
+    const opened: unknown[] = []
+    http.on('upgrade', upgrade({ open: (connection) => void opened.push(connection) }))
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    const client = await RawClient.connect({ port: (http.address() as AddressInfo).port, host: '127.0.0.1' })
+    client.write(pipelined)
+    expect(await client.readToEnd()).toHaveLength(0)
+    expect(opened).toEqual([])
+  })
 })
 
 describe('server refuses a handshake', () => {
@@ -91,6 +147,7 @@ describe('server refuses a handshake', () => {
     [400, 'with an empty Host', { Host: '' }],
     [400, 'without Sec-WebSocket-Key', { 'Sec-WebSocket-Key': undefined }],
     [400, 'with an empty key', { 'Sec-WebSocket-Key': '' }],
+    [400, 'with two hosts', { Host: ['localhost', 'localhost'] }],
     [400, 'with two keys', { 'Sec-WebSocket-Key': [KEY, KEY] }],
     [400, 'with a key of 15 bytes', { 'Sec-WebSocket-Key': KEY_OF_15_BYTES }],
     [400, 'with a key of 17 bytes', { 'Sec-WebSocket-Key': KEY_OF_17_BYTES }],
@@ -213,6 +270,21 @@ describe('server checks the origin', () => {
     const { status, body } = await client.readResponse()
     expect([status, body]).toEqual([500, 'the server failed\n'])
     expect(log.lines).toEqual([['openline: a handshake failed', failure]])
+  })
+
+  test('with a function that throws an error of handshakes: 500, which is logged', async () => {
+    const log = new MemoryLog()
+    const failure = new HandshakeError({ code: 'WS_BAD_KEY', detail: 'x', status: 400 })
+    const server = await start(echo, {
+      logger: log,
+      origins: () => {
+        throw failure
+      },
+    })
+    const client = await rawTo(server)
+    client.write(handshake({ Origin: 'http://a' }))
+    expect((await client.readResponse()).status).toBe(500)
+    expect(log.lines).toMatchObject([['openline: a handshake failed', { cause: failure }]])
   })
 })
 
@@ -341,6 +413,19 @@ describe('onHandshake', () => {
         throw new Error('secret')
       },
     ],
+    [
+      'an error of a handshake of its own, to another server',
+      () => {
+        throw new HandshakeError({ code: 'WS_CONNECT_FAILED', detail: 'secret', status: 0 })
+      },
+    ],
+    [
+      "an error that is none of this handshake's",
+      () => {
+        throw new HandshakeError({ code: 'WS_BAD_KEY', detail: 'secret', status: 400 })
+      },
+    ],
+    ['an imitation of a Response', () => ({ [Symbol.toStringTag]: 'Response' }) as unknown as Response],
   ])('gets 500 and a line in the log for %s', async (_what, onHandshake) => {
     const log = new MemoryLog()
     const server = await start(echo, { onHandshake, logger: log })
@@ -351,6 +436,84 @@ describe('onHandshake', () => {
     expect(log.sentences).toEqual(['openline: onHandshake failed'])
     await client.ended
   })
+
+  test('that fails is answered even where the logger fails too', async () => {
+    const logger = {
+      error(): void {
+        throw new Error('the disk is full')
+      },
+    }
+    const server = await start(echo, {
+      logger,
+      onHandshake: () => {
+        throw new Error('secret')
+      },
+    })
+    const client = await rawTo(server)
+    client.write(handshake())
+    expect((await client.readResponse()).status).toBe(500)
+  })
+
+  test.each([
+    ['sync', () => false as const],
+    ['async', async () => false as const],
+  ])('refuses with false: 403, %s', async (_what, onHandshake) => {
+    const log = new MemoryLog()
+    const server = await start(echo, { onHandshake, logger: log })
+    const client = await rawTo(server)
+    client.write(handshake())
+    const { status, body } = await client.readResponse()
+    expect([status, body]).toEqual([403, 'onHandshake refused\n'])
+    await client.ended
+    expect(log.lines).toEqual([])
+  })
+
+  test('refuses with the Response of another realm', async () => {
+    const foreign = {
+      [Symbol.toStringTag]: 'Response',
+      status: 401,
+      headers: new Headers({ 'X-A': 'b' }),
+      text: async () => 'no',
+    }
+    const server = await start(echo, { onHandshake: () => foreign as unknown as Response })
+    const client = await rawTo(server)
+    client.write(handshake())
+    expect(await client.readResponse()).toMatchObject({ status: 401, headers: { 'x-a': 'b' }, body: 'no' })
+  })
+
+  test.each(['openTimeout', 'the client', 'close'] as const)(
+    'that never decides keeps nothing of a handshake ended by %s',
+    async (how) => {
+      const http = createServer()
+      onTestFinished(() => void http.close())
+      const asked = defer()
+      const listener = upgrade(echo, {
+        openTimeout: how === 'openTimeout' ? 50 : 10_000,
+        onHandshake: () => {
+          asked.resolve()
+          return new Promise<never>(() => {})
+        },
+      })
+      const upgraded = defer<Duplex>()
+      http.on('upgrade', (request, socket, head) => {
+        listener(request, socket, head)
+        upgraded.resolve(socket)
+      })
+      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+      const { port } = http.address() as AddressInfo
+      const client = await RawClient.connect({ port, host: '127.0.0.1' })
+      client.write(handshake())
+      const socket = await upgraded.promise
+      await asked.promise
+      expect(socket.listenerCount('readable')).toBe(1)
+      const closed = new Promise((resolve) => socket.once('close', resolve))
+      if (how === 'the client') client.socket.end()
+      if (how === 'close') await listener.close()
+      if (how !== 'the client') expect((await client.readResponse()).status).toBe(503)
+      await closed
+      expect(socket.listenerCount('readable')).toBe(0)
+    },
+  )
 
   test('may take its time: frames sent before the 101 are delivered after it, in order', async () => {
     const asked = defer()

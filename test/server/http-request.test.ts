@@ -1,6 +1,8 @@
-import { request as httpRequest } from 'node:http'
-import { describe, expect, test } from 'vitest'
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, type ServeOptions, type Server } from '../../src/index.ts'
+import { answerRequest } from '../../src/server/http-request.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import { at, defer, echo, MemoryLog, rawTo, start } from './support.ts'
@@ -38,6 +40,43 @@ describe('onRequest', () => {
     await using connection = await connect(server.url)
     await connection.send('Hello')
     expect(await connection.receive()).toBe('Hello')
+  })
+
+  test('gets requests that offer another protocol than WebSocket, where Node can tell; else 426', async () => {
+    const server = await serveHttp((request) => new Response(request.headers.get('upgrade')))
+    const client = await rawTo(server)
+    client.write(
+      'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n',
+    )
+    const canTell = 'shouldUpgradeCallback' in createServer()
+    expect((await client.readHead()).status).toBe(canTell ? 200 : 426)
+    expect((await client.readToEnd()).toString()).toContain(canTell ? 'h2c' : 'websocket')
+    await RawClient.open(at(server), { Upgrade: 'h2c, websocket' })
+  })
+
+  test('has its body cancelled, and nothing is logged, when the client left before the answer', async () => {
+    const log = new MemoryLog()
+    const asked = defer()
+    const left = defer()
+    const cancelled = defer()
+    const http = createServer()
+    onTestFinished(() => void http.close())
+    http.on('request', (request, response) => {
+      response.once('close', () => left.resolve())
+      const onRequest = async (): Promise<Response> => {
+        asked.resolve()
+        await left.promise
+        return new Response(new ReadableStream({ cancel: () => cancelled.resolve() }))
+      }
+      void answerRequest(request, response, onRequest, log)
+    })
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+    const client = await RawClient.connect({ port: (http.address() as AddressInfo).port, host: '127.0.0.1' })
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    await asked.promise
+    client.reset()
+    await cancelled.promise
+    expect(log.lines).toEqual([])
   })
 
   test('echoes the body of a POST', async () => {

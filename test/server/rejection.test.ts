@@ -84,6 +84,13 @@ describe('refuse', () => {
   })
 })
 
+test('refuse drops the socket where the error has no status to answer with', async () => {
+  const { socket, client } = await socketPair()
+  refuse(socket, new HandshakeError({ code: 'WS_CONNECT_FAILED', detail: 'refused', status: 0 }))
+  expect(socket.destroyed).toBe(true)
+  expect(await client.readToEnd()).toHaveLength(0)
+})
+
 describe('refuseWithResponse', () => {
   test('sends status, headers and body, with a length of its own', async () => {
     const { socket, client } = await socketPair()

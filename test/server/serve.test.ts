@@ -253,6 +253,15 @@ describe('serve answers what is no handshake', () => {
     await client.ended
   })
 
+  test('with 426 to a request whose body does not come, and ends', async () => {
+    const server = await start(echo)
+    const client = await rawTo(server)
+    client.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx')
+    const { status, headers } = await client.readHead()
+    expect([status, headers.connection]).toEqual([426, 'close, Upgrade'])
+    await client.ended
+  })
+
   test('on a TLS port that speaks no TLS, by ending it', async () => {
     const log = new MemoryLog()
     const server = await start(echo, { tls: SERVER_TLS, logger: log })
@@ -291,6 +300,11 @@ describe('serve refuses wrong options at once', () => {
   test.each([undefined, null, 'echo', 5])('%s as handler', async (handler) => {
     await expect(serve(handler as never)).rejects.toThrow(/^the handler must be a function/)
   })
+})
+
+test('serve takes an openTimeout above the time that it gives to requests', async () => {
+  const server = await start(echo, { openTimeout: 3_600_000 })
+  await RawClient.open(at(server))
 })
 
 test('serve takes openTimeout in fractions of a ms', async () => {

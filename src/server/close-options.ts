@@ -1,0 +1,33 @@
+// How servers and listeners close their connections: the options, their defaults and limits.
+
+import { checkDuration } from '../connection/options.ts'
+import { CloseCode, isValidCloseCode } from '../protocol/close-code.ts'
+
+/** Choose how connections are closed. */
+export interface CloseOptions {
+  /** @default 1001 (going away) */
+  readonly code?: number
+  /** @default '' */
+  readonly reason?: string
+  /**
+   * Time for closing handshakes and handlers, in ms; then connections are dropped.
+   * @default 10_000
+   */
+  readonly timeout?: number
+}
+
+const CLOSE_TIMEOUT = 10_000
+/** The most bytes of a close reason (RFC 6455 section 5.5: a control frame has 125, and two are the code). */
+const MAX_REASON = 123
+
+/** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
+export function resolveCloseOptions(options: CloseOptions): Required<CloseOptions> {
+  const { code = CloseCode.GoingAway, reason = '', timeout = CLOSE_TIMEOUT } = options
+  if (!Number.isInteger(code) || !isValidCloseCode(code)) {
+    throw new RangeError(`code must be 1000-1003, 1007-1014 or 3000-4999, not ${code}`)
+  }
+  if (typeof reason !== 'string') throw new TypeError(`reason must be a string, not ${typeof reason}`)
+  const size = Buffer.byteLength(reason)
+  if (size > MAX_REASON) throw new RangeError(`reason must take at most ${MAX_REASON} bytes, not ${size}`)
+  return { code, reason, timeout: timeout === 0 ? 0 : checkDuration('timeout', timeout) }
+}
