@@ -75,7 +75,7 @@ export interface ConnectionOptions {
   /**
    * Bytes that may wait to be sent at all. When somebody who does not await `send()` goes on above it, the connection
    * fails with 1008 and is dropped, because the peer does not read.
-   * @default 16 MiB
+   * @default 64 MiB: four of the largest messages that a client takes
    */
   readonly maxBufferedAmount?: number
 
@@ -109,7 +109,7 @@ const CLOSE_TIMEOUT = 10_000
 const SERVER_MESSAGE_TIMEOUT = 60_000
 const RECEIVE_HIGH_WATER_MARK = 16
 const SEND_HIGH_WATER_MARK = 64 * 1024
-const MAX_BUFFERED_AMOUNT = 16 * 1024 * 1024
+const MAX_BUFFERED_AMOUNT = 64 * 1024 * 1024
 
 /** The longest delay of Node's timers, in ms: they turn longer ones into 1 ms. */
 export const LONGEST_DELAY: number = 2 ** 31 - 1

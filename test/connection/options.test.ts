@@ -15,7 +15,7 @@ const defaults = {
   receiveHighWaterMark: 16,
   receiveLowWaterMark: 4,
   sendHighWaterMark: 65_536,
-  maxBufferedAmount: 16_777_216,
+  maxBufferedAmount: 67_108_864,
   logger: console,
 }
 

@@ -269,9 +269,10 @@ for (const mode of ['on', 'off'] as const) {
         readers[1]!.pause()
         await turns()
         const sent: Buffer[][] = [[], [], []]
-        for (let round = 0; round < 150; round++) {
+        // Until the buffers of the system are full, however large they are here.
+        for (let round = 0; round < 150 || (writers[0]!.bufferedAmount === 0 && round < 3000); round++) {
           for (const [index, writer] of writers.entries()) {
-            const bytes = marked(((round * 7919) % 60_000) + 1, index * 50 + round)
+            const bytes = marked(((round * 7919) % 60_000) + 1, index * 50 + (round % 150))
             sent[index]!.push(bytes)
             put(writer, bytes)
           }
