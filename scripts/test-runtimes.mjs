@@ -68,7 +68,9 @@ for (const version of versions) {
     console.log(`${isPassed ? 'passed' : 'FAILED'}  Node ${actual}, ${name} (${seconds} s)`)
     if (!isPassed) {
       failures++
-      console.log(run.stdout.slice(-8000), run.stderr.slice(-4000))
+      // Without the line of dots.
+      const lines = run.stdout.split('\n').filter((line) => !line.includes('·'))
+      console.log(lines.join('\n').slice(-8000), run.stderr.slice(-4000))
     }
   }
 }
