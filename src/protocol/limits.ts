@@ -34,3 +34,6 @@ export function defaultLimits(role: 'client' | 'server'): Limits {
 
 /** The size of a control frame's payload: at most 125 bytes (RFC 6455 section 5.5). */
 export const MAX_CONTROL_PAYLOAD = 125
+
+/** The size of a close reason in UTF-8: what a control frame carries, less the two bytes of the code. */
+export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2

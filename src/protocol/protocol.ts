@@ -7,7 +7,7 @@ import { type Extension, ExtensionPipeline } from './extension.ts'
 import { type ControlSink, FrameParser } from './frame-parser.ts'
 import { FIN, FrameSerializer } from './frame-serializer.ts'
 import { createJavaScriptKernel, type Kernel } from './kernel.ts'
-import { defaultLimits, type Limits, MAX_CONTROL_PAYLOAD } from './limits.ts'
+import { defaultLimits, type Limits, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD } from './limits.ts'
 import { createMaskingKeySource, type MaskingKeySource } from './masking.ts'
 import {
   type AcceptedMessages,
@@ -315,8 +315,8 @@ export class Protocol implements ControlSink, MessageSink {
       throw new RangeError(`close code ${code} must not be sent: use 1000-1003, 1007-1014 or 3000-4999`)
     }
     const size = this.#platform.utf8Length(reason)
-    if (size > MAX_REASON) {
-      throw new RangeError(`the close reason takes ${size} bytes of UTF-8, and may take ${MAX_REASON}`)
+    if (size > MAX_CLOSE_REASON) {
+      throw new RangeError(`the close reason takes ${size} bytes of UTF-8, and may take ${MAX_CLOSE_REASON}`)
     }
     const payload = this.#platform.allocate(2 + size)
     payload[0] = code >>> 8
@@ -344,9 +344,6 @@ export class Protocol implements ControlSink, MessageSink {
     return true
   }
 }
-
-// A close frame's payload is at most 125 bytes, two of them the code.
-const MAX_REASON = 123
 
 function getDefaultKernel(): Kernel {
   defaultKernel ??= createJavaScriptKernel(DEFAULT_READ_SIZE)

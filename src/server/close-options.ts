@@ -2,6 +2,7 @@
 
 import { checkDuration } from '../connection/options.ts'
 import { CloseCode, isValidCloseCode } from '../protocol/close-code.ts'
+import { MAX_CLOSE_REASON } from '../protocol/limits.ts'
 
 /** Choose how connections are closed. */
 export interface CloseOptions {
@@ -17,8 +18,6 @@ export interface CloseOptions {
 }
 
 const CLOSE_TIMEOUT = 10_000
-/** The most bytes of a close reason (RFC 6455 section 5.5: a control frame has 125, and two are the code). */
-const MAX_REASON = 123
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveCloseOptions(options: CloseOptions): Required<CloseOptions> {
@@ -28,6 +27,7 @@ export function resolveCloseOptions(options: CloseOptions): Required<CloseOption
   }
   if (typeof reason !== 'string') throw new TypeError(`reason must be a string, not ${typeof reason}`)
   const size = Buffer.byteLength(reason)
-  if (size > MAX_REASON) throw new RangeError(`reason must take at most ${MAX_REASON} bytes, not ${size}`)
+  if (size > MAX_CLOSE_REASON)
+    throw new RangeError(`reason must take at most ${MAX_CLOSE_REASON} bytes, not ${size}`)
   return { code, reason, timeout: timeout === 0 ? 0 : checkDuration('timeout', timeout) }
 }
