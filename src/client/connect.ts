@@ -6,8 +6,7 @@ import { joinHeaders } from '../handshake/http1.ts'
 import { parseWebSocketUrl } from '../handshake/url.ts'
 import { engine } from '../kernel/engine.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
-import { trySharedRead } from '../transport/shared-read.ts'
-import { SocketTransport } from '../transport/socket-transport.ts'
+import { prepareSockets, SocketTransport } from '../transport/socket-transport.ts'
 import { dialHttp1 } from './dial-http1.ts'
 import { type ConnectOptions, resolveConnectOptions } from './options.ts'
 
@@ -35,7 +34,7 @@ export async function connect<Data = unknown>(
   const resolved = resolveConnectOptions(options)
   const { signal } = resolved
   if (signal?.aborted) throw signal.reason
-  await trySharedRead()
+  await prepareSockets()
   const { socket, head, requestHeaders, response, subprotocol } = await dialHttp1(address, resolved)
   // Aborted since the socket was handed over: nobody is left to close it.
   if (signal?.aborted) {

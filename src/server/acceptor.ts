@@ -171,8 +171,7 @@ export class Acceptor<Data> {
       extensions: [],
       headers: this.#options.headers,
     })
-    const offset = transport.reserve(response.length)
-    transport.commit(offset + transport.bytes.write(response, offset, 'latin1'))
+    transport.writeLatin1(response)
     const link = new Link({
       role: 'server',
       engine,

@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type Server as HttpServer, type Incom
 import { createServer as createHttpsServer } from 'node:https'
 import { reportError } from '../connection/report-error.ts'
 import { listHasToken } from '../handshake/header-grammar.ts'
-import { trySharedRead } from '../transport/shared-read.ts'
+import { prepareSockets } from '../transport/socket-transport.ts'
 import { Acceptor, MAX_HEADERS } from './acceptor.ts'
 import { answerRequest, answerUpgradeRequired } from './http-request.ts'
 import { assertHandler, resolveUpgradeOptions, type ServeOptions, type ServerHandler } from './options.ts'
@@ -69,7 +69,7 @@ export async function serve<Data = unknown>(
     if (onRequest === undefined) answerUpgradeRequired(response)
     else void answerRequest(request, response, onRequest, logger)
   })
-  await trySharedRead()
+  await prepareSockets()
   await listen(http, options)
   // What goes wrong with accepting must not end the process.
   http.on('error', (error) => {

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Connection } from '../connection/connection.ts'
-import { trySharedRead } from '../transport/shared-read.ts'
+import { prepareSockets } from '../transport/socket-transport.ts'
 import { Acceptor } from './acceptor.ts'
 import { type CloseOptions, resolveCloseOptions } from './close-options.ts'
 import { assertHandler, resolveUpgradeOptions, type ServerHandler, type UpgradeOptions } from './options.ts'
@@ -34,7 +34,7 @@ export function upgrade<Data = unknown>(
 ): UpgradeListener<Data> {
   assertHandler(handler)
   const acceptor = new Acceptor(handler, resolveUpgradeOptions(options))
-  void trySharedRead()
+  void prepareSockets()
   const listener = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void =>
     acceptor.accept(request, socket, head)
   return Object.defineProperties(listener, {

@@ -9,19 +9,19 @@ const SLOT_SIZE = 64 * 1024
 // A turn that writes to many connections takes a slot for each; beyond this number they are flushed early, so
 // that a broadcast does not hold memory for every subscriber at once.
 const MOST_SLOTS = 16
-const EMPTY = Buffer.alloc(0)
+const EMPTY = new Uint8Array(0)
 
-const freeSlots: Buffer[] = []
+const freeSlots: Uint8Array[] = []
 let slotsInUse = 0
 
-function takeSlot(): Buffer {
+function takeSlot(): Uint8Array {
   slotsInUse++
-  return freeSlots.pop() ?? Buffer.allocUnsafeSlow(SLOT_SIZE)
+  return freeSlots.pop() ?? new Uint8Array(SLOT_SIZE)
 }
 
 /** Gather output and write it in one piece. */
 export abstract class BufferedTransport implements Output {
-  bytes: Buffer = EMPTY
+  bytes: Uint8Array = EMPTY
   #length = 0
   #isNoted = false
   #hasFlushedEarly = false
@@ -29,10 +29,10 @@ export abstract class BufferedTransport implements Output {
   abstract get isBackedUp(): boolean
 
   /** Write bytes; true when they may be overwritten as soon as this returns. */
-  protected abstract write(bytes: Buffer): boolean
+  protected abstract write(bytes: Uint8Array): boolean
 
   /** Write bytes and then others, which stay unchanged until they were sent; true when `head` may be overwritten. */
-  protected abstract writePair(head: Buffer, payload: Uint8Array): boolean
+  protected abstract writePair(head: Uint8Array, payload: Uint8Array): boolean
 
   /** Bytes that wait for the end of the turn. */
   protected get unflushed(): number {
@@ -57,6 +57,14 @@ export abstract class BufferedTransport implements Output {
     const head = bytes.subarray(0, this.#length)
     this.#forget()
     recycle(bytes, this.writePair(head, payload))
+  }
+
+  /** Write what stands before the frames: the head of an HTTP message. */
+  writeLatin1(text: string): void {
+    const offset = this.reserve(text.length)
+    const { buffer, byteOffset } = this.bytes
+    Buffer.from(buffer, byteOffset + offset, text.length).write(text, 'latin1')
+    this.commit(offset + text.length)
   }
 
   flush(): void {
@@ -98,7 +106,7 @@ export abstract class BufferedTransport implements Output {
   }
 }
 
-function recycle(bytes: Buffer, isFree: boolean): void {
+function recycle(bytes: Uint8Array, isFree: boolean): void {
   if (bytes.length !== SLOT_SIZE) return
   slotsInUse--
   if (isFree) freeSlots.push(bytes)

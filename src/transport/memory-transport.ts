@@ -117,12 +117,12 @@ export class MemoryTransport extends BufferedTransport implements Transport {
     this.#peer.#close(error)
   }
 
-  protected write(bytes: Buffer): boolean {
+  protected write(bytes: Uint8Array): boolean {
     this.#send(bytes)
     return true
   }
 
-  protected writePair(head: Buffer, payload: Uint8Array): boolean {
+  protected writePair(head: Uint8Array, payload: Uint8Array): boolean {
     this.#send(Buffer.concat([head, payload]))
     return true
   }

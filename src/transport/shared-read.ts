@@ -3,7 +3,8 @@
 // accepted. These are internals of Node, so they are found by feature, tried out once before they are trusted,
 // and `OPENLINE_SHARED_READ=off` turns them off. Without them sockets deliver by 'data' events.
 
-import { createConnection, createServer, Socket } from 'node:net'
+import { Socket } from 'node:net'
+import { runLoopbackTrial } from './loopback-trial.ts'
 
 /** A socket, and the places in it that lead its reads. */
 interface SocketInternals {
@@ -53,46 +54,30 @@ export function attachSharedRead(socket: Socket, buffer: Uint8Array, callback: R
   return isTrusted && symbols !== undefined && attach(symbols, socket, buffer, callback)
 }
 
-const TRIAL_TIMEOUT = 1000
-
 /** Send bytes through a loopback socket and see whether they come where they should, and whether it ends. */
 async function runTrial(found: ReadSymbols): Promise<boolean> {
   const message = Buffer.from('openline reads into memory of its own')
   const memory = new Uint8Array(message.length)
-  isTrusted = await new Promise<boolean>((resolve) => {
-    let received = 0
-    let isRight = false
-    const server = createServer((socket) => {
-      socket.on('error', finish)
-      socket.on('end', finish)
-      const attached = attach(found, socket, memory, (length) => {
-        isRight =
-          received === 0 &&
-          length <= message.length &&
-          message.subarray(0, length).equals(memory.subarray(0, length))
-        received += length
-        return true
-      })
-      if (!attached) finish()
-      socket.resume()
+  let received = 0
+  let isRight = false
+  let hasEnded = false
+  await runLoopbackTrial((accepted, dialled) => {
+    accepted.on('end', () => {
+      hasEnded = true
     })
-    let client: Socket | undefined
-    const timer = setTimeout(finish, TRIAL_TIMEOUT)
-    server.on('error', finish)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      if (address === null || typeof address === 'string') return
-      client = createConnection(address.port, '127.0.0.1')
-      client.on('error', finish)
-      client.end(message)
-      client.resume()
+    const attached = attach(found, accepted, memory, (length) => {
+      isRight =
+        received === 0 &&
+        length <= message.length &&
+        message.subarray(0, length).equals(memory.subarray(0, length))
+      received += length
+      return true
     })
-    function finish(): void {
-      clearTimeout(timer)
-      client?.destroy()
-      server.close()
-      resolve(isRight && received === message.length)
-    }
+    accepted.resume()
+    dialled.end(message)
+    dialled.resume()
+    return attached
   })
+  isTrusted = isRight && received === message.length && hasEnded
   return isTrusted
 }

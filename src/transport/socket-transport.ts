@@ -7,8 +7,9 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Kernel } from '../protocol/kernel.ts'
 import { BufferedTransport } from './buffered-transport.ts'
-import { flushAll } from './flush-queue.ts'
-import { attachSharedRead } from './shared-read.ts'
+import { type DirectWriter, NOT_WRITTEN, tryDirectWrite, writeDirectly } from './direct-write.ts'
+import { beginTurn, endTurn, flushAll } from './flush-queue.ts'
+import { attachSharedRead, trySharedRead } from './shared-read.ts'
 import type { Address, Transport, TransportHandler } from './transport.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -19,8 +20,13 @@ const tlsLanding = new Uint8Array(64 * 1024)
 const owner = Symbol('openline.transport')
 type OwnedSocket = Duplex & { [owner]: SocketTransport }
 
+/** Find out once per process what this runtime's sockets can do; before that they take the ordinary ways. */
+export async function prepareSockets(): Promise<void> {
+  await Promise.all([trySharedRead(), tryDirectWrite()])
+}
+
 /** Carry bytes over a socket, or over any other duplex stream. */
-export class SocketTransport extends BufferedTransport implements Transport {
+export class SocketTransport extends BufferedTransport implements Transport, DirectWriter {
   readonly #socket: Duplex
   readonly #kernel: Kernel
   /** Bytes that came with the handshake. */
@@ -29,6 +35,12 @@ export class SocketTransport extends BufferedTransport implements Transport {
   #error: Error | undefined
   #isEnded = false
   #isPaused = false
+  /** A TCP or Unix socket, which the system reads and writes without more ado. */
+  readonly #isPlain: boolean
+  /** False while the system has not taken all of what was written, as far as one knows. */
+  #isSettled = true
+  /** Bytes of a direct write that the system did not take at once. */
+  #directRest = 0
   /** A payload was written by reference and not taken at once. */
   #hasReferenced = false
 
@@ -37,6 +49,7 @@ export class SocketTransport extends BufferedTransport implements Transport {
     this.#socket = socket
     this.#kernel = kernel
     this.#head = head.length > 0 ? head : undefined
+    this.#isPlain = socket instanceof Socket && !(socket instanceof TLSSocket)
     // From here on an error of the socket has somebody who listens, whatever happens before `start`.
     const owned = socket as OwnedSocket
     owned[owner] = this
@@ -61,16 +74,23 @@ export class SocketTransport extends BufferedTransport implements Transport {
   }
 
   get bufferedAmount(): number {
-    return this.unflushed + this.#socket.writableLength
+    return this.#isSettled ? this.unflushed : this.unflushed + this.#untaken
   }
 
   get holdsReference(): boolean {
-    if (this.#socket.writableLength === 0) this.#hasReferenced = false
+    if (this.#hasReferenced && this.#untaken === 0) this.#hasReferenced = false
     return this.#hasReferenced
   }
 
   get isBackedUp(): boolean {
-    return this.#socket.writableNeedDrain
+    return !this.#isSettled && (this.#socket.writableNeedDrain || this.#directRest > 0)
+  }
+
+  /** Bytes that were written and that the system has not taken. */
+  get #untaken(): number {
+    const untaken = this.#directRest + this.#socket.writableLength
+    this.#isSettled = untaken === 0
+    return untaken
   }
 
   start(handler: TransportHandler): void {
@@ -121,7 +141,7 @@ export class SocketTransport extends BufferedTransport implements Transport {
 
   notifyDrain(): void {
     // Below its own mark the stream does not report; an empty write does when all before it is gone.
-    if (!this.#socket.writableNeedDrain && !this.#isEnded) {
+    if (this.#directRest === 0 && !this.#socket.writableNeedDrain && !this.#isEnded) {
       this.#socket.write(EMPTY, (error) => {
         if (error == null) this.#handler?.onDrain()
       })
@@ -141,47 +161,81 @@ export class SocketTransport extends BufferedTransport implements Transport {
     this.#socket.destroy()
   }
 
-  protected write(bytes: Buffer): boolean {
-    const socket = this.#socket
-    if (this.#isEnded || socket.destroyed) return true
-    // What the system does not take at once stays referenced. A socket that is behind already, and TLS, which
-    // is always behind, get a copy of exactly this size; otherwise the memory is given away if need be.
+  // What the system does not take at once stays referenced. A socket that is behind already, and TLS, which is
+  // always behind, get a copy of exactly the size; otherwise the memory is given away if need be.
+  protected write(bytes: Uint8Array): boolean {
+    if (this.#isEnded || this.#socket.destroyed) return true
     if (this.#isBehind()) {
-      socket.write(Buffer.from(bytes))
+      this.#writeByStream(bytes.slice())
       return true
     }
-    socket.write(bytes)
-    return socket.writableLength === 0
+    return this.#writeAtOnce(bytes, undefined)
   }
 
-  protected writePair(head: Buffer, payload: Uint8Array): boolean {
-    const socket = this.#socket
-    if (this.#isEnded || socket.destroyed) return true
+  protected writePair(head: Uint8Array, payload: Uint8Array): boolean {
+    if (this.#isEnded || this.#socket.destroyed) return true
     const isBehind = this.#isBehind()
-    socket.cork()
-    socket.write(isBehind ? Buffer.from(head) : head)
-    socket.write(payload)
-    socket.uncork()
-    const isTaken = socket.writableLength === 0
-    if (!isTaken) this.#hasReferenced = true
-    return isTaken || isBehind
+    if (isBehind) this.#writeByStream(head.slice(), payload)
+    else if (this.#writeAtOnce(head, payload)) return true
+    this.#hasReferenced = true
+    return isBehind
   }
 
   #isBehind(): boolean {
+    return !this.#isPlain || (!this.#isSettled && this.#untaken > 0)
+  }
+
+  /** Write to a plain socket that has nothing to write; true when the system took all. */
+  #writeAtOnce(bytes: Uint8Array, more: Uint8Array | undefined): boolean {
+    const rest = writeDirectly(this.#socket as Socket, bytes, more, this)
+    if (rest === 0) return true
+    if (rest === NOT_WRITTEN) {
+      this.#writeByStream(bytes, more)
+      return this.#untaken === 0
+    }
+    this.#directRest = rest
+    this.#isSettled = false
+    return false
+  }
+
+  #writeByStream(bytes: Uint8Array, more?: Uint8Array): void {
     const socket = this.#socket
-    return socket.writableLength > 0 || socket instanceof TLSSocket || !(socket instanceof Socket)
+    this.#isSettled = false
+    if (more === undefined) {
+      socket.write(bytes)
+      return
+    }
+    socket.cork()
+    socket.write(bytes)
+    socket.write(more)
+    socket.uncork()
   }
 
   // --- what the socket reports ---
 
   receiveRead(length: number): void {
-    this.#handler!.onRead(length)
-    flushAll()
+    beginTurn()
+    try {
+      this.#handler!.onRead(length)
+    } finally {
+      endTurn()
+    }
   }
 
   receiveData(bytes: Uint8Array): void {
-    this.#handler!.onData(bytes)
-    flushAll()
+    beginTurn()
+    try {
+      this.#handler!.onData(bytes)
+    } finally {
+      endTurn()
+    }
+  }
+
+  receiveWritten(error: Error | undefined): void {
+    this.#directRest = 0
+    if (error !== undefined) this.#socket.destroy(error)
+    else if (this.#socket.writableLength > 0) this.notifyDrain()
+    else this.#handler?.onDrain()
   }
 
   receiveEnd(): void {
