@@ -4,6 +4,7 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import { randomFillSync } from 'node:crypto'
 import { type Platform, portablePlatform } from '../protocol/platform.ts'
+import { allocateMessage, copyMessage } from './message-memory.ts'
 
 interface BufferMethods {
   latin1Slice?(this: Uint8Array, start: number, end: number): string
@@ -12,9 +13,6 @@ interface BufferMethods {
 }
 
 const { latin1Slice, utf8Slice, utf8Write } = Buffer.prototype as unknown as BufferMethods
-
-// Node puts small typed arrays into its own heap, which is cheaper than memory that need not be zeroed.
-const ZEROED_BELOW = 1024
 
 const REPLACEMENT = '\ufffd'
 
@@ -50,17 +48,9 @@ export const nodePlatform: Platform = {
       ? portablePlatform.encodeUtf8
       : (text, target, offset) => utf8Write.call(target, text, offset),
 
-  allocate(size) {
-    if (size < ZEROED_BELOW) return new Uint8Array(size)
-    return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer)
-  },
+  allocate: allocateMessage,
 
-  copy(bytes, start, end) {
-    if (end - start < ZEROED_BELOW) return bytes.slice(start, end)
-    const copy = this.allocate(end - start)
-    copy.set(bytes.subarray(start, end))
-    return copy
-  },
+  copy: copyMessage,
 
   randomFill(bytes) {
     randomFillSync(bytes)
