@@ -47,8 +47,9 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   readonly protocol: Protocol
   readonly options: ResolvedConnectionOptions
   readonly platform: Platform
-  readonly #wheel: TimerWheel
   readonly clock: Clock
+  readonly #wheel: TimerWheel
+  readonly #sendMark: number
   #consumer!: Consumer
   #isStarted = false
   #state: LinkState = 'open'
@@ -80,6 +81,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.platform = engine.platform
     this.#wheel = wheel
     this.clock = wheel.clock
+    this.#sendMark = options.sendHighWaterMark
     this.protocol = new Protocol({
       role: init.role,
       kernel: engine.kernel,
@@ -147,12 +149,17 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   /** Say after something was written whether its sender may go on: at once below the mark, else after drain. */
   afterSend(): Promise<void> {
     const { transport } = this
-    const mark = this.options.sendHighWaterMark
-    if (transport.bufferedAmount > mark) transport.flush()
-    if (transport.bufferedAmount <= mark && !transport.holdsReference) {
-      // A loop that only sends, to a peer that takes all, would never let anything else happen in the process.
-      return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
+    if (transport.bufferedAmount > this.#sendMark) {
+      transport.flush()
+      if (transport.bufferedAmount > this.#sendMark) return this.#afterDrain()
     }
+    if (transport.holdsReference) return this.#afterDrain()
+    // A loop that only sends, to a peer that takes all, would never let anything else happen in the process.
+    return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
+  }
+
+  #afterDrain(): Promise<void> {
+    const { transport } = this
     if (!this.#isAboveMark) {
       this.#isAboveMark = true
       transport.notifyDrain()
@@ -184,8 +191,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
   /** Drop the connection when so much waits to be sent that the peer cannot be reading; true when that was done. */
   dropSlowConsumer(): boolean {
-    const { maxBufferedAmount } = this.options
-    if (!this.#isAboveMark || this.transport.bufferedAmount <= maxBufferedAmount) return false
+    if (!this.#isAboveMark || this.transport.bufferedAmount <= this.options.maxBufferedAmount) return false
     const error = new ProtocolError('WS_SLOW_CONSUMER', `${this.transport.bufferedAmount} bytes`)
     this.fail(error.closeCode, error, error.reason)
     // The close frame waits behind all the rest, which only costs memory now.

@@ -7,7 +7,7 @@ import { GrowableBytes } from './growable-bytes.ts'
 import { type Kernel, rotateKey } from './kernel.ts'
 import { MAX_CONTROL_PAYLOAD } from './limits.ts'
 import type { MessageAssembler } from './message-assembler.ts'
-import { isControl, isKnownOpcode } from './opcode.ts'
+import { isControl, isKnownOpcode, Opcode } from './opcode.ts'
 import type { Platform } from './platform.ts'
 
 /** Be told of control frames and violations; data frames go to the assembler. */
@@ -18,6 +18,9 @@ export interface ControlSink {
 }
 
 const EMPTY = new Uint8Array(0)
+// First bytes of a frame that is a message of its own, without reserved bits.
+const WHOLE_TEXT = 0x80 | Opcode.Text
+const WHOLE_BINARY = 0x80 | Opcode.Binary
 // A consumer that takes messages one by one resumes for each: what is copied each time must be small.
 const BACKLOG_PORTION = 16 * 1024
 
@@ -193,6 +196,11 @@ export class FrameParser {
 
       const first = memory[position]!
       const second = memory[position + 1]!
+      const stop = this.#parseWholeMessage(position, end, first, second)
+      if (stop !== 0) {
+        position = stop
+        continue
+      }
       const opcode = first & 0x0f
       if (!this.#checkStart(first, second, opcode)) return end
       const size = isControl(opcode)
@@ -209,6 +217,32 @@ export class FrameParser {
       }
     }
     return end
+  }
+
+  /**
+   * Deliver a message of one frame that lies here as a whole, as most do: nothing has to be remembered for it. Return
+   * where it ends, or 0 when the frame has to go the long way, be it wrong or only incomplete, large or a fragment.
+   */
+  #parseWholeMessage(position: number, end: number, first: number, second: number): number {
+    if ((first !== WHOLE_TEXT && first !== WHOLE_BINARY) || (second & 0x80) !== this.#maskBit) return 0
+    const memory = this.#kernel.memory
+    let start = position + 2
+    let length = second & 0x7f
+    if (length >= 126) {
+      if (length === 127 || end - start < 2) return 0
+      length = (memory[start]! << 8) | memory[start + 1]!
+      if (length < 126) return 0
+      start += 2
+    }
+    if (this.#maskBit !== 0) start += 4
+    const stop = start + length
+    const opcode = first & 0x0f
+    if (stop > end || !this.#assembler.takesWhole(opcode, length)) return 0
+    let ascii = true
+    if (this.#maskBit !== 0) ascii = this.#kernel.unmask(start, stop, readKey(memory, start - 4))
+    else if (opcode === Opcode.Text) ascii = this.#kernel.isAscii(start, stop)
+    this.#assembler.whole(opcode, memory, start, stop, ascii)
+    return stop
   }
 
   /** Judge the first two bytes, before anything else of the frame is there. */

@@ -69,6 +69,22 @@ export class MessageAssembler {
     return this.#opcode !== NO_MESSAGE
   }
 
+  /** Tell whether a message of one frame could come now, and may. If not, `beginFrame` says why. */
+  takesWhole(opcode: number, length: number): boolean {
+    return this.#opcode === NO_MESSAGE && opcode !== this.#refused && length <= this.#limits.maxMessageSize
+  }
+
+  /** Take a message of one unmasked frame without reserved bits, for which `takesWhole` was true. */
+  whole(opcode: number, memory: Uint8Array, start: number, end: number, ascii: boolean): void {
+    if (opcode === Opcode.Binary) {
+      this.#sink.onMessage(this.#platform.copy(memory, start, end))
+    } else if (ascii) {
+      this.#sink.onMessage(this.#platform.decodeAscii(memory, start, end))
+    } else {
+      this.#deliverText(this.#platform.decodeUtf8(memory, start, end))
+    }
+  }
+
   /** Take the header of a data frame; false when it breaks a rule or a limit, which the sink was told. */
   beginFrame(opcode: number, fin: boolean, reservedBits: number, length: number): boolean {
     if (opcode === Opcode.Continuation) {
@@ -107,26 +123,16 @@ export class MessageAssembler {
   payload(memory: Uint8Array, start: number, end: number, ascii: boolean, isLast: boolean): void {
     const isWhole = isLast && this.#fin
     if (isWhole && this.#reservedBits === 0 && (this.#parts === undefined || this.#parts.length === 0)) {
-      this.#deliver(memory, start, end, ascii)
+      // Nothing was kept aside: the message lies in memory after all.
+      const opcode = this.#opcode
+      this.#opcode = NO_MESSAGE
+      this.whole(opcode, memory, start, end, ascii)
       return
     }
     if (this.isPlainText && !this.#validate(memory, start, end, ascii)) return
     this.#parts ??= new GrowableBytes(this.#platform)
     this.#parts.append(memory, start, end, this.#announced)
     if (isWhole) this.#finish(this.#parts.take())
-  }
-
-  /** The whole message lies in memory: nothing was kept aside. */
-  #deliver(memory: Uint8Array, start: number, end: number, ascii: boolean): void {
-    const opcode = this.#opcode
-    this.#opcode = NO_MESSAGE
-    if (opcode === Opcode.Binary) {
-      this.#sink.onMessage(this.#platform.copy(memory, start, end))
-    } else if (ascii) {
-      this.#sink.onMessage(this.#platform.decodeAscii(memory, start, end))
-    } else {
-      this.#deliverText(this.#platform.decodeUtf8(memory, start, end))
-    }
   }
 
   /** The message is complete in `bytes`, which now belong to nobody else. */
