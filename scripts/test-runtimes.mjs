@@ -14,10 +14,15 @@ const folders = ['protocol', 'handshake', 'kernel', 'transport', 'timing', 'conn
 const more = ['app', 'integration', 'event-loop', 'testing', 'security', 'conformance']
 
 const variants = [
-  { name: 'shared read on, WebAssembly kernel', env: {} },
+  { name: 'all fast ways', env: {} },
   {
-    name: 'shared read off, JavaScript kernel',
-    env: { OPENLINE_SHARED_READ: 'off', OPENLINE_KERNEL: 'javascript' },
+    name: 'none of them',
+    env: {
+      OPENLINE_SHARED_READ: 'off',
+      OPENLINE_DIRECT_WRITE: 'off',
+      OPENLINE_KERNEL: 'javascript',
+      OPENLINE_MESSAGE_MEMORY: 'plain',
+    },
   },
 ]
 

@@ -30,17 +30,20 @@ class WasmKernel implements Kernel {
   readonly readSize: number
   busy = false
   readonly waiting: { parseBacklog(): void }[] = []
-  readonly #exports: KernelExports
+  // Looked up once: the object of exports is slow to ask.
+  readonly #unmask: KernelExports['unmask']
+  readonly #nonAscii: KernelExports['nonAscii']
 
   constructor(memory: WasmMemory, readSize: number, kernel: KernelExports) {
     this.memory = new Uint8Array(memory.buffer, 0, HEADROOM + readSize)
     this.readSize = readSize
-    this.#exports = kernel
+    this.#unmask = kernel.unmask
+    this.#nonAscii = kernel.nonAscii
   }
 
   unmask(start: number, end: number, key: number): boolean {
     if (end - start < CALL_PAYS_FROM) return unmaskShort(this.memory, start, end, key)
-    return this.#exports.unmask(start, end, key) === 0
+    return this.#unmask(start, end, key) === 0
   }
 
   isAscii(start: number, end: number): boolean {
@@ -50,7 +53,7 @@ class WasmKernel implements Kernel {
       for (let index = start; index < end; index++) seen |= memory[index]!
       return seen < 0x80
     }
-    return this.#exports.nonAscii(start, end) === 0
+    return this.#nonAscii(start, end) === 0
   }
 }
 
