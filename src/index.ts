@@ -5,17 +5,13 @@ export { type RunResult, WebSocketApp, type WebSocketAppOptions } from './app/we
 export { connect } from './client/connect.ts'
 export type { ConnectOptions, HeaderSource } from './client/options.ts'
 // Connections
-export type {
-  Connection,
-  HandshakeRequest,
-  HandshakeResponse,
-  Sendable,
-  SendOptions,
-} from './connection/connection.ts'
+export { type BroadcastOptions, broadcast } from './connection/broadcast.ts'
+export type { Connection, HandshakeRequest, HandshakeResponse } from './connection/connection.ts'
 export type { ConnectionHandler } from './connection/handler.ts'
 export type { ReceiveOptions } from './connection/inbox.ts'
 export type { LinkState as ConnectionState } from './connection/link.ts'
 export type { ConnectionOptions, Logger } from './connection/options.ts'
+export type { Sendable, SendOptions } from './connection/sendable.ts'
 // Errors
 export {
   ConnectionClosedError,

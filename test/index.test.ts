@@ -34,6 +34,7 @@ describe('openline exports', () => {
       'WebSocketApp',
       'WebSocketError',
       'WebSocketTimeoutError',
+      'broadcast',
       'connect',
       'explainCloseCode',
       'getEventLoop',
@@ -46,6 +47,7 @@ describe('openline exports', () => {
     expect(typeExports('src/index.ts')).toEqual([
       'AcceptedMessages',
       'Address',
+      'BroadcastOptions',
       'CloseFrame',
       'CloseInfo',
       'CloseOptions',
@@ -87,6 +89,7 @@ describe('openline/protocol exports', () => {
       'CloseCode',
       'MAX_FRAGMENTS',
       'Opcode',
+      'PreparedMessage',
       'Protocol',
       'ProtocolError',
       'ReservedBit',

@@ -2,8 +2,9 @@
 
 import { connect } from '../client/connect.ts'
 import { type ConnectOptions, checkSignal } from '../client/options.ts'
-import type { Connection, Sendable, SendOptions } from '../connection/connection.ts'
+import type { Connection } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
+import type { Sendable, SendOptions } from '../connection/sendable.ts'
 import { ConnectionClosedError, StateError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-assembler.ts'

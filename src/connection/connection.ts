@@ -1,16 +1,24 @@
 // One open WebSocket, as users hold it. What happens inside is the link's business; here is its public face.
 
 import { randomFillSync, randomUUID } from 'node:crypto'
-import { TextEncoder } from 'node:util'
 import { StateError } from '../errors.ts'
 import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-assembler.ts'
 import { Opcode } from '../protocol/opcode.ts'
+import type { PreparedMessage } from '../protocol/prepared-message.ts'
 import type { Role } from '../protocol/protocol.ts'
 import type { Address } from '../transport/transport.ts'
 import { type ConnectionHandler, HandlerConsumer } from './handler.ts'
 import { Inbox, type ReceiveOptions } from './inbox.ts'
 import type { Link, LinkState } from './link.ts'
+import {
+  assertUtf8,
+  encodeText,
+  type Sendable,
+  type SendOptions,
+  toBytes,
+  toControlPayload,
+} from './sendable.ts'
 
 /** Hold the HTTP request with which a connection was opened. */
 export interface HandshakeRequest {
@@ -27,18 +35,6 @@ export interface HandshakeResponse {
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 
-/** What can be sent. */
-export type Sendable = string | Uint8Array | ArrayBuffer | DataView
-
-/** Choose how a message is sent. */
-export interface SendOptions {
-  /**
-   * The kind of message, when it is not what the value says: `text` sends bytes that are UTF-8 as text, `binary`
-   * sends a string as bytes.
-   */
-  readonly type?: 'text' | 'binary'
-}
-
 /** What a connection is made of; made by `serve`, `upgrade` and `connect`. */
 export interface ConnectionInit<Data> {
   readonly link: Link
@@ -47,8 +43,6 @@ export interface ConnectionInit<Data> {
   readonly subprotocol: string | undefined
   readonly data: Data
 }
-
-const encoder = new TextEncoder()
 
 /** Talk to one peer: an open WebSocket of either role. */
 export class Connection<Data = unknown> implements AsyncIterable<Message>, AsyncDisposable {
@@ -140,14 +134,23 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
       return link.refuse()
     }
     if (typeof message === 'string') {
-      if (options?.type === 'binary') link.protocol.sendBytes(encoder.encode(message))
+      if (options?.type === 'binary') link.protocol.sendBytes(encodeText(message))
       else link.protocol.sendText(message)
     } else {
       const bytes = toBytes(message)
-      if (options?.type === 'text') sendBytesAsText(link, bytes)
-      else link.protocol.sendBytes(bytes)
+      if (options?.type === 'text') assertUtf8(bytes, link.platform)
+      link.protocol.sendBytes(bytes, options?.type === 'text' ? Opcode.Text : Opcode.Binary)
     }
     return link.afterSend()
+  }
+
+  /** Send a message that goes to others too; false when this connection takes none any more. @internal */
+  sendPrepared(message: PreparedMessage): boolean {
+    const link = this.#link
+    if (link.state !== 'open' || link.dropSlowConsumer()) return false
+    link.protocol.sendPrepared(message)
+    link.watchDrain()
+    return true
   }
 
   /**
@@ -212,28 +215,4 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
 
 function rejectedReceive(): Promise<never> {
   return Promise.reject(new StateError('WS_RECEIVE_WITH_HANDLER'))
-}
-
-function toBytes(message: Uint8Array | ArrayBuffer | DataView): Uint8Array {
-  if (message instanceof Uint8Array) return message
-  if (ArrayBuffer.isView(message))
-    return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
-  if (message instanceof ArrayBuffer) return new Uint8Array(message)
-  throw new TypeError(`a message must be a string or bytes, not ${describeType(message)}`)
-}
-
-function toControlPayload(payload: string | Uint8Array): Uint8Array {
-  return typeof payload === 'string' ? encoder.encode(payload) : toBytes(payload)
-}
-
-function sendBytesAsText(link: Link, bytes: Uint8Array): void {
-  if (!link.platform.isUtf8(bytes, 0, bytes.length)) {
-    throw new TypeError('bytes that are sent as text must be valid UTF-8')
-  }
-  link.protocol.sendBytes(bytes, Opcode.Text)
-}
-
-function describeType(value: unknown): string {
-  if (value === null) return 'null'
-  return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value
 }

@@ -158,16 +158,25 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
   }
 
+  /** See to backpressure after something was written for which nobody waits. */
+  watchDrain(): void {
+    if (this.transport.bufferedAmount <= this.#sendMark) return
+    this.transport.flush()
+    if (this.transport.bufferedAmount > this.#sendMark) this.#noteAboveMark()
+  }
+
+  #noteAboveMark(): void {
+    if (this.#isAboveMark) return
+    this.#isAboveMark = true
+    this.transport.notifyDrain()
+    // What callbacks answer grows with what they are sent: a client that does not read has to wait.
+    // Only a handler's `open` can send before the start.
+    const isCallback = !this.#isStarted || !this.#consumer.isAsync
+    if (isCallback && this.protocol.role === 'server') this.#pauseUntilDrain()
+  }
+
   #afterDrain(): Promise<void> {
-    const { transport } = this
-    if (!this.#isAboveMark) {
-      this.#isAboveMark = true
-      transport.notifyDrain()
-      // What callbacks answer grows with what they are sent: a client that does not read has to wait.
-      // Only a handler's `open` can send before the start.
-      const isCallback = !this.#isStarted || !this.#consumer.isAsync
-      if (isCallback && this.protocol.role === 'server') this.#pauseUntilDrain()
-    }
+    this.#noteAboveMark()
     const promise = new Promise<void>((resolve, reject) => {
       this.#senders.push({ resolve, reject })
     })

@@ -1,5 +1,6 @@
 // Frames become bytes here, and nowhere else: headers are built in one place, for both roles.
 
+import { LONGEST_HEADER } from './limits.ts'
 import { applyMask, type MaskingKeySource } from './masking.ts'
 import type { Output } from './output.ts'
 import type { Platform } from './platform.ts'
@@ -7,8 +8,6 @@ import type { Platform } from './platform.ts'
 /** The first bit of a frame: this is the last fragment. */
 export const FIN = 0x80
 
-// Two bytes, up to eight for the length, up to four for the masking key.
-const LONGEST_HEADER = 14
 // Up to this many characters, room for the longest UTF-8 is simply reserved; above, the bytes are counted first.
 const COUNT_FROM = 16 * 1024
 // Payloads from this size on are not copied next to their header (server role; masking needs a copy anyway).
@@ -78,19 +77,7 @@ export class FrameSerializer {
   #finish(first: number, start: number, payload: number, size: number): void {
     const output = this.#output
     const bytes = output.bytes
-    const maskBit = this.#maskingKeys === undefined ? 0 : 0x80
-    bytes[start] = first
-    if (size < 126) {
-      bytes[start + 1] = maskBit | size
-    } else if (size < 65536) {
-      bytes[start + 1] = maskBit | 126
-      bytes[start + 2] = size >>> 8
-      bytes[start + 3] = size
-    } else {
-      bytes[start + 1] = maskBit | 127
-      writeUint32(bytes, start + 2, Math.floor(size / 0x100000000))
-      writeUint32(bytes, start + 6, size)
-    }
+    writeHeader(bytes, start, first, this.#maskingKeys === undefined ? 0 : 0x80, size)
     if (this.#maskingKeys !== undefined) {
       const key = this.#maskingKeys()
       bytes[payload - 4] = key
@@ -101,6 +88,31 @@ export class FrameSerializer {
     }
     output.commit(payload + size)
   }
+}
+
+/** Write the header of a frame, up to where a masking key would stand, and return where it ends. */
+export function writeHeader(
+  bytes: Uint8Array,
+  start: number,
+  first: number,
+  maskBit: number,
+  size: number,
+): number {
+  bytes[start] = first
+  if (size < 126) {
+    bytes[start + 1] = maskBit | size
+    return start + 2
+  }
+  if (size < 65536) {
+    bytes[start + 1] = maskBit | 126
+    bytes[start + 2] = size >>> 8
+    bytes[start + 3] = size
+    return start + 4
+  }
+  bytes[start + 1] = maskBit | 127
+  writeUint32(bytes, start + 2, Math.floor(size / 0x100000000))
+  writeUint32(bytes, start + 6, size)
+  return start + 10
 }
 
 function writeUint32(bytes: Uint8Array, offset: number, value: number): void {

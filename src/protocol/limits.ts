@@ -37,3 +37,6 @@ export const MAX_CONTROL_PAYLOAD = 125
 
 /** The size of a close reason in UTF-8: what a control frame carries, less the two bytes of the code. */
 export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2
+
+/** The longest header of a frame: two bytes, up to eight for the length, up to four for the masking key. */
+export const LONGEST_HEADER = 14

@@ -11,6 +11,8 @@ export interface Output {
   commit(end: number): void
   /** Put a payload behind what is committed without copying it. It must not change until it was sent. */
   appendByReference(payload: Uint8Array): void
+  /** Put a frame that others send too behind all that came before, without copying it. It never changes. */
+  appendShared?(frame: Uint8Array): void
   /** True while more waits to be sent than the peer takes: automatic answers are held back then. */
   readonly isBackedUp: boolean
 }

@@ -18,6 +18,7 @@ import {
 import { Opcode } from './opcode.ts'
 import type { Output } from './output.ts'
 import { type Platform, portablePlatform } from './platform.ts'
+import type { PreparedMessage } from './prepared-message.ts'
 import { type ProtocolState, type ProtocolTransition, transitions } from './transitions.ts'
 
 /** Name the end of the connection that we are: clients mask, servers do not. */
@@ -213,6 +214,15 @@ export class Protocol implements ControlSink, MessageSink {
     if (this.#state !== 'open') return
     if (this.#extensions.isEmpty) this.#serializer.writeBytes(FIN | opcode, bytes)
     else this.#sendEncoded(opcode, bytes)
+  }
+
+  /** Write a message that goes to other peers too. */
+  sendPrepared(message: PreparedMessage): void {
+    if (this.#state !== 'open') return
+    // Only unmasked frames look the same for all, and only without extensions.
+    const isShared = this.role === 'server' && this.#extensions.isEmpty
+    if (isShared && this.#output.appendShared !== undefined) this.#output.appendShared(message.frame)
+    else this.sendBytes(message.payload, message.opcode)
   }
 
   /** Write a ping. Throw a RangeError above 125 bytes (RFC 6455 section 5.5). */

@@ -9,6 +9,8 @@ const SLOT_SIZE = 64 * 1024
 // A turn that writes to many connections takes a slot for each; beyond this number they are flushed early, so
 // that a broadcast does not hold memory for every subscriber at once.
 const MOST_SLOTS = 16
+// A write to many connections gathers frames by reference; more than this in one turn is no gain.
+const MOST_SHARED = 64
 const EMPTY = new Uint8Array(0)
 
 const freeSlots: Uint8Array[] = []
@@ -23,6 +25,9 @@ function takeSlot(): Uint8Array {
 export abstract class BufferedTransport implements Output {
   bytes: Uint8Array = EMPTY
   #length = 0
+  /** Frames that others send too, behind what lies in `bytes`. */
+  #shared: Uint8Array[] | undefined
+  #sharedLength = 0
   #isNoted = false
   #hasFlushedEarly = false
 
@@ -31,21 +36,46 @@ export abstract class BufferedTransport implements Output {
   /** Write bytes; true when they may be overwritten as soon as this returns. */
   protected abstract write(bytes: Uint8Array): boolean
 
+  /** Write frames that never change. */
+  protected writeShared(frames: readonly Uint8Array[]): void {
+    for (const frame of frames) this.write(frame)
+  }
+
   /** Write bytes and then others, which stay unchanged until they were sent; true when `head` may be overwritten. */
   protected abstract writePair(head: Uint8Array, payload: Uint8Array): boolean
 
   /** Bytes that wait for the end of the turn. */
   protected get unflushed(): number {
-    return this.#length
+    return this.#length + this.#sharedLength
   }
 
   reserve(size: number): number {
+    if (this.#sharedLength > 0) this.flush()
     while (this.bytes.length - this.#length < size) this.#makeRoom(size)
     return this.#length
   }
 
   commit(end: number): void {
     this.#length = end
+    this.#note()
+  }
+
+  appendShared(frame: Uint8Array): void {
+    const length = this.#length
+    if (this.#sharedLength === 0 && length > 0 && length + frame.length <= this.bytes.length) {
+      // Something is on its way already: one piece is written faster than two.
+      this.bytes.set(frame, length)
+      this.commit(length + frame.length)
+      return
+    }
+    this.#shared ??= []
+    this.#shared.push(frame)
+    this.#sharedLength += frame.length
+    if (this.#shared.length >= MOST_SHARED || this.#sharedLength >= SLOT_SIZE) this.flush()
+    else this.#note()
+  }
+
+  #note(): void {
     if (this.#isNoted) return
     this.#isNoted = true
     flushLater(this)
@@ -69,11 +99,18 @@ export abstract class BufferedTransport implements Output {
 
   flush(): void {
     this.#isNoted = false
-    if (this.#length === 0) return
-    const { bytes } = this
-    const written = bytes.subarray(0, this.#length)
-    this.#forget()
-    recycle(bytes, this.write(written))
+    if (this.#length > 0) {
+      const { bytes } = this
+      const written = bytes.subarray(0, this.#length)
+      this.#forget()
+      recycle(bytes, this.write(written))
+    }
+    if (this.#sharedLength > 0) {
+      const shared = this.#shared!
+      this.#shared = undefined
+      this.#sharedLength = 0
+      this.writeShared(shared)
+    }
   }
 
   takeEarlyFlush(): boolean {
@@ -86,6 +123,8 @@ export abstract class BufferedTransport implements Output {
   protected discardOutput(): void {
     const { bytes } = this
     this.#forget()
+    this.#shared = undefined
+    this.#sharedLength = 0
     recycle(bytes, true)
   }
 

@@ -13,7 +13,7 @@ import { runLoopbackTrial } from './loopback-trial.ts'
 interface WriteRequest {
   oncomplete?: (this: WriteRequest, status: number) => void
   /** Keeps the memory alive: the handle only has its address. */
-  memory?: readonly Uint8Array[]
+  memory?: Uint8Array | readonly Uint8Array[]
   writer?: DirectWriter
 }
 
@@ -79,27 +79,43 @@ export function writeDirectly(
   more: Uint8Array | undefined,
   writer: DirectWriter,
 ): number {
+  return writeToSocket(socket, more === undefined ? bytes : [bytes, more], writer)
+}
+
+/** Write several pieces as `writeDirectly` does. */
+export function writeAllDirectly(
+  socket: Socket,
+  pieces: readonly Uint8Array[],
+  writer: DirectWriter,
+): number {
+  return writeToSocket(socket, pieces.length === 1 ? pieces[0]! : pieces, writer)
+}
+
+function writeToSocket(
+  socket: Socket,
+  bytes: Uint8Array | readonly Uint8Array[],
+  writer: DirectWriter,
+): number {
   if (!isTrusted || socket.writableEnded) return NOT_WRITTEN
   const handle = (socket as unknown as { _handle?: WriteHandle | null })._handle
-  return handle == null ? NOT_WRITTEN : writeToHandle(binding!, handle, bytes, more, writer)
+  return handle == null ? NOT_WRITTEN : writeToHandle(binding!, handle, bytes, writer)
 }
 
 function writeToHandle(
   { WriteWrap, streamBaseState, kLastWriteWasAsync }: StreamBinding,
   handle: WriteHandle,
-  bytes: Uint8Array,
-  more: Uint8Array | undefined,
+  bytes: Uint8Array | readonly Uint8Array[],
   writer: DirectWriter,
 ): number {
   spare ??= new WriteWrap()
   const request = spare
   const error =
-    more === undefined ? handle.writeBuffer(request, bytes) : handle.writev(request, [bytes, more], true)
+    bytes instanceof Uint8Array ? handle.writeBuffer(request, bytes) : handle.writev(request, bytes, true)
   // The stream will meet the same error, and knows what to do about it.
   if (error !== 0) return NOT_WRITTEN
   if (streamBaseState[kLastWriteWasAsync] === 0) return 0
   spare = undefined
-  request.memory = more === undefined ? [bytes] : [bytes, more]
+  request.memory = bytes
   request.writer = writer
   request.oncomplete = onComplete
   // The rest can be gone by now, but only the callback ends the request.
@@ -139,8 +155,8 @@ async function runTrial(found: StreamBinding): Promise<boolean> {
     const writer = { receiveWritten() {} }
     accepted.write(first)
     areTaken =
-      writeToHandle(found, handle as WriteHandle, second, undefined, writer) === 0 &&
-      writeToHandle(found, handle as WriteHandle, third, fourth, writer) === 0
+      writeToHandle(found, handle as WriteHandle, second, writer) === 0 &&
+      writeToHandle(found, handle as WriteHandle, [third, fourth], writer) === 0
     accepted.end(last)
     return areTaken
   })

@@ -7,7 +7,13 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import type { Kernel } from '../protocol/kernel.ts'
 import { BufferedTransport } from './buffered-transport.ts'
-import { type DirectWriter, NOT_WRITTEN, tryDirectWrite, writeDirectly } from './direct-write.ts'
+import {
+  type DirectWriter,
+  NOT_WRITTEN,
+  tryDirectWrite,
+  writeAllDirectly,
+  writeDirectly,
+} from './direct-write.ts'
 import { beginTurn, endTurn, flushAll } from './flush-queue.ts'
 import { attachSharedRead, trySharedRead } from './shared-read.ts'
 import type { Address, Transport, TransportHandler } from './transport.ts'
@@ -181,6 +187,18 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     return isBehind
   }
 
+  protected override writeShared(frames: readonly Uint8Array[]): void {
+    if (this.#isEnded || this.#socket.destroyed) return
+    if (!this.#isBehind()) {
+      const rest = writeAllDirectly(this.#socket as Socket, frames, this)
+      if (rest !== NOT_WRITTEN) {
+        this.#expect(rest)
+        return
+      }
+    }
+    this.#writeByStream(...frames)
+  }
+
   #isBehind(): boolean {
     return !this.#isPlain || (!this.#isSettled && this.#untaken > 0)
   }
@@ -190,25 +208,27 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     const rest = writeDirectly(this.#socket as Socket, bytes, more, this)
     if (rest === 0) return true
     if (rest === NOT_WRITTEN) {
-      this.#writeByStream(bytes, more)
+      if (more === undefined) this.#writeByStream(bytes)
+      else this.#writeByStream(bytes, more)
       return this.#untaken === 0
     }
-    this.#directRest = rest
-    this.#isSettled = false
+    this.#expect(rest)
     return false
   }
 
-  #writeByStream(bytes: Uint8Array, more?: Uint8Array): void {
+  /** Note what a direct write left over. */
+  #expect(rest: number): void {
+    if (rest === 0) return
+    this.#directRest = rest
+    this.#isSettled = false
+  }
+
+  #writeByStream(...pieces: readonly Uint8Array[]): void {
     const socket = this.#socket
     this.#isSettled = false
-    if (more === undefined) {
-      socket.write(bytes)
-      return
-    }
-    socket.cork()
-    socket.write(bytes)
-    socket.write(more)
-    socket.uncork()
+    if (pieces.length > 1) socket.cork()
+    for (const piece of pieces) socket.write(piece)
+    if (pieces.length > 1) socket.uncork()
   }
 
   // --- what the socket reports ---

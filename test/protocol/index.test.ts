@@ -9,6 +9,7 @@ test('openline/protocol exports these values and no more', () => {
     'CloseCode',
     'MAX_FRAGMENTS',
     'Opcode',
+    'PreparedMessage',
     'Protocol',
     'ProtocolError',
     'ReservedBit',

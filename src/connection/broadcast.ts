@@ -1,0 +1,49 @@
+// One message to many connections: encoded and framed once, and handed to each without a copy.
+
+import { engine } from '../kernel/engine.ts'
+import { Opcode } from '../protocol/opcode.ts'
+import { PreparedMessage } from '../protocol/prepared-message.ts'
+import type { Connection } from './connection.ts'
+import { assertUtf8, encodeText, type Sendable, type SendOptions, toBytes } from './sendable.ts'
+
+/** Choose how a message is broadcast. */
+export interface BroadcastOptions extends SendOptions {
+  /** A connection that does not get it, such as the one it came from. */
+  readonly except?: Connection
+}
+
+/**
+ * Send a message to all connections that are open, and return how many these are.
+ *
+ * Does not wait, or the slowest reader would set the pace for all: what a peer does not take waits in memory, and
+ * above `maxBufferedAmount` the connection is dropped with 1008. The bytes may be changed as soon as this returns.
+ * Throws a TypeError for a value that is no message. Answers to `websockets.broadcast` of Python.
+ *
+ * @example
+ * broadcast(server.connections, 'the doors open', { except: connection })
+ */
+export function broadcast(
+  connections: Iterable<Connection>,
+  message: Sendable,
+  options: BroadcastOptions = {},
+): number {
+  const prepared = prepare(message, options.type)
+  let reached = 0
+  for (const connection of connections) {
+    if (connection !== options.except && connection.sendPrepared(prepared)) reached++
+  }
+  return reached
+}
+
+function prepare(message: Sendable, type: SendOptions['type']): PreparedMessage {
+  const { platform } = engine
+  if (typeof message === 'string') {
+    const opcode = type === 'binary' ? Opcode.Binary : Opcode.Text
+    return new PreparedMessage(opcode, encodeText(message), platform)
+  }
+  const bytes = toBytes(message)
+  if (type === 'text') assertUtf8(bytes, platform)
+  // A copy, because a slow peer takes its bytes after the caller has gone on.
+  const copy = platform.copy(bytes, 0, bytes.length)
+  return new PreparedMessage(type === 'text' ? Opcode.Text : Opcode.Binary, copy, platform)
+}
