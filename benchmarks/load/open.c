@@ -1,0 +1,44 @@
+/*
+ * Opens many connections and keeps them idle: what a handshake costs a server, and what memory a connection
+ * takes that does nothing. The parent looks at the server before and after.
+ */
+#include "handshake.h"
+#include "modes.h"
+#include "options.h"
+#include "process.h"
+#include "run.h"
+#include <unistd.h>
+
+/* A server needs a moment to notice that connections are gone. */
+#define SETTLE_MS 200
+/* The parent may measure for a while; a parent that is gone must not leave this process behind. */
+#define IDLE_MS 60000
+
+static void idle_received(struct connection *c, uint32_t count) {
+  (void)c, (void)count;
+  fail("a message before any was sent");
+}
+
+static void reset_all(int count) {
+  for (int i = 0; i < count; i++) reset(&connections[i]);
+}
+
+void open_mode(void) {
+  int most = options.connections > options.warm_up_connections ? options.connections : options.warm_up_connections;
+  prepare_frames(true, 1);
+  create_connections(most);
+  open_connections(options.warm_up_connections, options.concurrency);
+  reset_all(options.warm_up_connections);
+  usleep(SETTLE_MS * 1000);
+  wait_for_go(idle_received);
+
+  double start = now(), cpu = own_cpu();
+  open_connections(options.connections, options.concurrency);
+  double seconds = now() - start;
+  cpu = own_cpu() - cpu;
+  messages = (uint64_t)opened;
+  print_result(seconds, cpu, "");
+
+  wait_for_line(IDLE_MS, "that it has seen enough", idle_received);
+  reset_all(options.connections);
+}
