@@ -1,23 +1,21 @@
-// The servers that are compared, how each is started, and whether it can run on this machine.
+// The programs that are compared, and how each is started for a work.
 
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Command, startServer } from './harness/process.ts'
+import type { Command } from './harness/process.ts'
 import type { Work } from './works.ts'
 
-export type PeerName = 'openline' | 'ws' | 'ws-bufferutil' | 'uws' | 'bun' | 'deno'
+export type PeerName = 'openline' | 'ws' | 'ws-bufferutil' | 'uws' | 'bun' | 'deno' | 'undici' | 'python'
 
 export interface Peer {
   readonly name: PeerName
   readonly title: string
-  /** Ways to start it, best first; throws if there is none. */
-  commands(node: string, style: Work['style']): readonly Command[]
+  /** True when it runs on the Node that is asked for, and is measured on each. */
+  readonly isOnNode: boolean
+  readonly roles: readonly ('server' | 'client')[]
+  /** How to start it; throws if it is not there. Only peers on Node look at `node`. */
+  command(role: 'server' | 'client', node: string): Command
 }
-
-/** A peer after its first start: a command that works and what it said of itself, or why there is none. */
-export type Probe =
-  | { readonly peer: Peer; readonly command: Command; readonly version: string; readonly runtime: string }
-  | { readonly peer: Peer; readonly reason: string }
 
 // The optional native helpers of ws may lie in node_modules because another peer brings them along; its
 // documentation calls them optional, so the plain ws is measured without. Beside it stands ws with them:
@@ -28,87 +26,106 @@ export const peers: readonly Peer[] = [
   {
     name: 'openline',
     title: 'openline',
-    commands(node, style) {
+    isOnNode: true,
+    roles: ['server', 'client'],
+    command(role, node) {
       if (!existsSync(path('../dist/index.js'))) throw new Error('it is not built: npm run build')
-      return [nodeServer(node, style === 'callback' ? 'openline.mjs' : 'openline-for-await.mjs')]
+      return onNode(node, `${role}s/openline.mjs`)
     },
   },
   {
     name: 'ws',
     title: 'ws',
-    commands: (node) => [nodeServer(node, 'ws.mjs', withoutHelpers)],
+    isOnNode: true,
+    roles: ['server', 'client'],
+    command: (role, node) => onNode(node, `${role}s/ws.mjs`, withoutHelpers),
   },
   {
     name: 'ws-bufferutil',
     title: 'ws + bufferutil',
-    commands(node) {
+    isOnNode: true,
+    roles: ['server', 'client'],
+    command(role, node) {
       if (!existsSync(path('node_modules/bufferutil'))) throw new Error('bufferutil is not installed')
-      return [nodeServer(node, 'ws.mjs')]
+      return onNode(node, `${role}s/ws.mjs`)
     },
   },
   {
     name: 'uws',
     title: 'uWebSockets.js',
-    // Its binaries end at Node 20: where the Node under test is newer, the harness's own may still do.
-    commands: (node) => [nodeServer(node, 'uws.mjs'), nodeServer(process.execPath, 'uws.mjs')],
+    // Its binaries on npm end at Node 20, on which the harness runs.
+    isOnNode: false,
+    roles: ['server'],
+    command: (role) => onNode(process.execPath, `${role}s/uws.mjs`),
   },
   {
     name: 'bun',
     title: 'Bun',
-    commands: () =>
-      binaries('node_modules/@oven', 'bin/bun').map((file) => ({
-        file,
-        args: ['--no-install', path('servers/bun.mjs')],
-      })),
+    isOnNode: false,
+    roles: ['server'],
+    command: () => ({
+      file: binary('node_modules/@oven', 'bin/bun'),
+      args: ['--no-install', path('servers/bun.mjs')],
+    }),
   },
   {
     name: 'deno',
     title: 'Deno',
-    commands: () =>
-      binaries('node_modules/@deno', 'deno').map((file) => ({
-        file,
-        args: [
-          ...['run', '--no-config', '--no-npm', '--no-remote', '--node-modules-dir=none'],
-          ...['--allow-net', '--allow-env', '--allow-read', path('servers/deno.mjs')],
-        ],
-        environment: { DENO_DIR: path('.cache/deno'), DENO_NO_UPDATE_CHECK: '1' },
-      })),
+    isOnNode: false,
+    roles: ['server'],
+    command: () => ({
+      file: binary('node_modules/@deno', 'deno'),
+      args: [
+        ...['run', '--no-config', '--no-npm', '--no-remote', '--node-modules-dir=none'],
+        ...['--allow-net', '--allow-env', '--allow-read', '--allow-sys', '--v8-flags=--expose-gc'],
+        path('servers/deno.mjs'),
+      ],
+      environment: { DENO_DIR: path('.cache/deno'), DENO_NO_UPDATE_CHECK: '1' },
+    }),
+  },
+  {
+    name: 'undici',
+    title: 'undici',
+    isOnNode: true,
+    roles: ['client'],
+    command: (role, node) => onNode(node, `${role}s/undici.mjs`),
+  },
+  {
+    name: 'python',
+    title: 'Python websockets',
+    isOnNode: false,
+    roles: ['server', 'client'],
+    command(role) {
+      const own = path('../.cache/peers/venv/bin/python')
+      return { file: existsSync(own) ? own : 'python3', args: [path(`${role}s/websockets.py`)] }
+    },
   },
 ]
 
-/** Starts a peer once to see whether it runs here. */
-export async function probe(peer: Peer, node: string, style: Work['style']): Promise<Probe> {
-  let reason = 'no way to start it'
-  try {
-    for (const command of peer.commands(node, style)) {
-      try {
-        const server = await startServer(command)
-        await server.stop()
-        return { peer, command, version: server.version, runtime: server.runtime }
-      } catch (error) {
-        reason = (error as Error).message
-      }
-    }
-  } catch (error) {
-    reason = (error as Error).message
-  }
-  // Results are published; where the project lies on this machine is nobody's business.
-  return { peer, reason: reason.replaceAll(path('..'), '') }
+/** Tell whether a peer takes part in a work. */
+export function takesPart(peer: Peer, work: Work): boolean {
+  return peer.roles.includes(roleUnderTest(work)) && (work.peers?.includes(peer.name) ?? true)
+}
+
+/** Tell which end of the line is measured. */
+export function roleUnderTest(work: Work): 'server' | 'client' {
+  return work.mode === 'serve' ? 'client' : 'server'
 }
 
 function path(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url))
 }
 
-function nodeServer(node: string, file: string, environment: Record<string, string> = {}): Command {
-  return { file: node, args: [path(`servers/${file}`)], environment }
+function onNode(node: string, file: string, environment: Record<string, string> = {}): Command {
+  // The works that measure memory collect before they look.
+  return { file: node, args: ['--expose-gc', path(file)], environment }
 }
 
-/** The runtime's binaries that npm installed for this platform; their launchers would be processes of their own. */
-function binaries(scope: string, file: string): string[] {
+/** The runtime's binary that npm installed for this platform; its launcher would be a process of its own. */
+function binary(scope: string, file: string): string {
   const folder = path(scope)
   const found = existsSync(folder) ? readdirSync(folder).map((name) => `${folder}/${name}/${file}`) : []
-  const files = found.filter((candidate) => existsSync(candidate))
-  if (files.length === 0) throw new Error('npm has no binary of it for this platform')
-  return files
+  const first = found.find((candidate) => existsSync(candidate))
+  if (first === undefined) throw new Error('npm has no binary of it for this platform')
+  return first
 }

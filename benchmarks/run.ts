@@ -1,21 +1,36 @@
-// The benchmark: every work in turn, every peer in turn at each, one server alone under load at a time.
+// The benchmark: every work in turn, every peer in turn at each, one process alone under load at a time.
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compileGenerator, runGenerator } from './harness/generator.ts'
+import { compileGenerator } from './harness/generator.ts'
 import { describeMachine } from './harness/machine.ts'
+import { measure, type Setting } from './harness/measure.ts'
 import { type Options, parseOptions } from './harness/options.ts'
-import { type Command, startServer } from './harness/process.ts'
-import { formatMachine, formatPeers, formatVerdicts, formatWork } from './harness/report.ts'
-import { cpuPerMessage, type Measurement, summarise } from './harness/statistics.ts'
-import { type Probe, probe } from './peers.ts'
+import { plot } from './harness/plots.ts'
+import { startSubject } from './harness/process.ts'
+import { makePublication, publish, publishedOutput } from './harness/publish.ts'
+import {
+  formatCost,
+  formatMachine,
+  formatPresence,
+  formatVerdicts,
+  formatWork,
+  type Presence,
+} from './harness/report.ts'
+import type { Runtime } from './harness/runtimes.ts'
+import { type Contestant, type Measurement, summarise } from './harness/statistics.ts'
+import { judge } from './harness/verdicts.ts'
+import { peers as allPeers, type Peer, type PeerName, takesPart } from './peers.ts'
 import type { Work } from './works.ts'
 
-/** With --pin, so that neither moves the other off its core. */
-const serverCpu = 0
-const generatorCpu = 1
+/** A peer that can run here, on one of the runtimes. */
+interface Entrant extends Contestant {
+  readonly title: string
+  readonly self: Peer
+  readonly node: string
+}
 
 try {
   const options = parseOptions(process.argv.slice(2))
@@ -26,106 +41,123 @@ try {
 }
 
 async function main(options: Options): Promise<void> {
-  const { works, rounds, against } = options
+  const { works, against, timing, pin } = options
   const date = new Date()
   const machine = describeMachine()
-  if (options.pin) requirePinning(machine.cores)
-  const generator = compileGenerator()
+  if (pin) requirePinning(machine.cores)
+  const setting: Setting = { generator: compileGenerator(), timing, pin }
   console.log(formatMachine(machine))
 
-  const probes: Probe[] = []
-  for (const peer of options.peers) probes.push(await probe(peer, options.node, 'callback'))
-  console.log(`${formatPeers(probes)}\n`)
+  const { entrants, presences } = await gather(options)
+  console.log(`${formatPresence(presences)}\n`)
 
+  const plan = makePlan(options, entrants)
   const measurements: Measurement[] = []
-  const failures: object[] = []
-  for (let round = 1; round <= rounds; round++) {
-    for (const work of works) {
-      for (const { peer, command } of turn(work, probes, round, options)) {
-        try {
-          const measurement = await measure(generator, work, command, options)
-          measurements.push({ work: work.name, peer: peer.name, round, ...measurement })
-          progress(`round ${round} of ${rounds}, ${work.name}, ${peer.title}`, measurements.at(-1)!)
-        } catch (error) {
-          // One peer's failure is a result too, and no reason to throw the others' away.
-          failures.push({ work: work.name, peer: peer.name, round, error: (error as Error).message })
-          console.error(`round ${round}, ${work.name}, ${peer.title}: ${(error as Error).message}`)
-        }
-      }
+  const failures: Failure[] = []
+  const started = performance.now()
+  for (const [index, { work, entrant, round }] of plan.entries()) {
+    const what = `round ${round}, ${work.name}, ${entrant.title}`
+    const { peer, runtime } = entrant
+    try {
+      const figures = await measure(work, entrant.self, entrant.node, setting)
+      measurements.push({ work: work.name, peer, runtime, round, ...figures })
+      const each = (performance.now() - started) / (index + 1)
+      const left = Math.ceil((each * (plan.length - index - 1)) / 1000)
+      console.log(`${what}: ${formatCost(work, figures.cost)}   (${left} s left)`)
+    } catch (error) {
+      // One peer's failure is a result too, and no reason to throw the others' away.
+      failures.push({ work: work.name, peer, runtime, round, error: (error as Error).message })
+      console.error(`${what}: ${(error as Error).message}`)
     }
   }
 
-  for (const work of works) console.log(`\n${formatWork(work, probes, measurements, against.name)}`)
-  if (measurements.some(({ peer }) => peer === 'openline')) {
-    console.log(`\n${formatVerdicts(works, measurements)}`)
-  }
+  const titles = new Map<PeerName, string>(allPeers.map(({ name, title }) => [name, title]))
+  for (const work of works) console.log(`\n${formatWork(work, measurements, against, titles)}`)
+  const runtimes = options.runtimes.map(({ title }) => title)
+  const verdicts = judge(works, measurements, runtimes)
+  if (verdicts.length > 0) console.log(`\n${formatVerdicts(verdicts, runtimes)}`)
 
-  const file = options.json ?? defaultFile(date)
-  mkdirSync(dirname(file), { recursive: true })
-  const peers = probes.map((probe) => {
-    const { name, title } = probe.peer
-    if ('reason' in probe) return { name, title, notAvailable: probe.reason }
-    return { name, title, version: probe.version, runtime: probe.runtime }
-  })
+  const output = options.publish ? publishedOutput : (options.output ?? defaultOutput(date))
+  mkdirSync(dirname(output), { recursive: true })
   const summaries = works.map((work) => ({
     ...work,
     summary: summarise(
       measurements.filter((measurement) => measurement.work === work.name),
-      against.name,
+      against,
     ),
   }))
-  const { timing, pin } = options
-  const report = { date, machine, timing, rounds, pin, against: against.name, peers, works: summaries }
-  writeFileSync(file, `${JSON.stringify({ ...report, measurements, failures }, undefined, 2)}\n`)
-  console.log(`\nRaw figures: ${file}`)
+  const settings = { timing, rounds: options.rounds, pin, against }
+  const publication = makePublication({ date, machine, presences }, works, measurements, runtimes[0]!)
+  const report = { publication, machine, settings, verdicts, works: summaries, measurements, failures }
+  writeFileSync(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
+  const pictures = plot(works, measurements, titles, runtimes)
+  for (const [name, svg] of pictures) writeFileSync(`${output}-${name}.svg`, svg)
+  console.log(`\nRaw figures: ${output}.json`)
+  if (pictures.size > 0) console.log(`Plots: ${[...pictures.keys()].map((name) => `${name}.svg`).join(', ')}`)
+  if (options.publish) {
+    publish(publication)
+    console.log('Published into the README files.')
+  }
   if (failures.length > 0) process.exitCode = 1
 }
 
-/** The peers of a work in this round's order: each round begins with another, so that none always follows the same. */
-function turn(
-  work: Work,
-  probes: readonly Probe[],
-  round: number,
-  { node }: Options,
-): { peer: Probe['peer']; command: Command }[] {
-  const able = probes.flatMap((probe) => {
-    if ('reason' in probe || !(work.peers?.includes(probe.peer.name) ?? true)) return []
-    // Only openline has a server per style; all others were probed with the one they have.
-    const command = probe.peer.name === 'openline' ? probe.peer.commands(node, work.style)[0]! : probe.command
-    return [{ peer: probe.peer, command }]
-  })
-  const first = (round - 1) % Math.max(able.length, 1)
-  return [...able.slice(first), ...able.slice(0, first)]
+interface Failure extends Contestant {
+  readonly work: string
+  readonly round: number
+  readonly error: string
 }
 
-/** A fresh process for each measurement: no peer profits or suffers from what it did before. */
-async function measure(
-  generator: string,
-  work: Work,
-  command: Command,
-  { timing, pin }: Options,
-): Promise<Omit<Measurement, 'work' | 'peer' | 'round'>> {
-  const server = await startServer(command, pin ? serverCpu : undefined)
-  try {
-    let before = 0
-    const onReady = async (): Promise<void> => {
-      before = await server.cpuSeconds()
+/** Starts each peer once to see whether it runs here, and what it says of itself. */
+async function gather({ peers, runtimes }: Options): Promise<{ entrants: Entrant[]; presences: Presence[] }> {
+  const entrants: Entrant[] = []
+  const presences: Presence[] = []
+  for (const self of peers) {
+    const places: (Runtime | undefined)[] = self.isOnNode ? [...runtimes] : [undefined]
+    for (const place of places) {
+      const title = place === undefined ? self.title : `${self.title}, ${place.title}`
+      const node = place?.file ?? process.execPath
+      try {
+        const command = self.command(self.roles[0]!, node)
+        // A client that is only asked for its name connects to nobody.
+        const subject = await startSubject(command, { URL: '', CONNECTIONS: '0', IN_FLIGHT: '0', SIZE: '0' })
+        await subject.stop()
+        entrants.push({ peer: self.name, runtime: place?.title ?? '', title, self, node })
+        presences.push({ title, text: `${subject.version} on ${subject.runtime}` })
+      } catch (error) {
+        // Results are published; where the project lies on this machine is nobody's business.
+        const folder = fileURLToPath(new URL('..', import.meta.url))
+        presences.push({ title, text: `not available: ${(error as Error).message.replaceAll(folder, '')}` })
+      }
     }
-    const cpu = pin ? generatorCpu : undefined
-    const result = await runGenerator(generator, server.port, work.load, timing, onReady, cpu)
-    return {
-      messages: result.messages,
-      seconds: result.seconds,
-      serverCpuSeconds: (await server.cpuSeconds()) - before,
-      generatorUtilisation: result.cpuUtilisation,
-    }
-  } finally {
-    await server.stop()
   }
+  return { entrants, presences }
 }
 
-function progress(text: string, measurement: Measurement): void {
-  console.log(`${text}: ${cpuPerMessage(measurement).toFixed(2)} µs`)
+interface Turn {
+  readonly work: Work
+  readonly entrant: Entrant
+  readonly round: number
+}
+
+/** Round by round, work by work; each round begins with another peer, so that none always follows the same. */
+function makePlan({ works, rounds }: Options, entrants: readonly Entrant[]): Turn[] {
+  const plan: Turn[] = []
+  for (let round = 1; round <= Math.max(rounds.main, rounds.other); round++) {
+    for (const work of works) {
+      const isMain = work.group === 'main'
+      if (round > (isMain ? rounds.main : rounds.other)) continue
+      // What has no target is looked at on the first runtime only.
+      const first = entrants.find(({ runtime }) => runtime !== '')?.runtime
+      const able = entrants.filter(
+        ({ self, runtime }) => takesPart(self, work) && (isMain || runtime === '' || runtime === first),
+      )
+      const start = (round - 1) % Math.max(able.length, 1)
+      for (const entrant of [...able.slice(start), ...able.slice(0, start)]) {
+        plan.push({ work, entrant, round })
+      }
+    }
+  }
+  return plan
 }
 
 function requirePinning(cores: number): void {
@@ -137,7 +169,7 @@ function requirePinning(cores: number): void {
   }
 }
 
-function defaultFile(date: Date): string {
+function defaultOutput(date: Date): string {
   const name = date.toISOString().slice(0, 19).replaceAll(':', '-')
-  return fileURLToPath(new URL(`results/${name}.json`, import.meta.url))
+  return fileURLToPath(new URL(`results/${name}`, import.meta.url))
 }

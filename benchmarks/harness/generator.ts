@@ -1,23 +1,28 @@
-// Owns the load generator: compiles load/load.c once per version of its source, and runs it so that the
-// caller can look at the server between warm-up and measuring, while nothing is under way.
+// Owns the load generator: compiles load/*.c once per version of its sources, and runs it so that the caller can look
+// at the process under test between the phases, while nothing is under way.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { collect, pinned } from './process.ts'
+import { cacheFolder, collect, pinned } from './process.ts'
+
+/** What the generator does: see load/. In the mode `serve` it is the server, and clients are under test. */
+export type Mode = 'echo' | 'broadcast' | 'latency' | 'open' | 'serve'
 
 export type PayloadKind = 'text-ascii' | 'text-chinese' | 'binary'
 
-/** What is sent to a server. */
+/** What is done to a process. */
 export interface Load {
   readonly connections: number
-  readonly inFlight: number
+  readonly inFlight?: number
   /** Bytes of payload. */
-  readonly size: number
-  readonly kind: PayloadKind
+  readonly size?: number
+  readonly kind?: PayloadKind
+  /** Messages a second, for the mode `latency`. */
+  readonly rate?: number
 }
 
 export interface Timing {
@@ -25,61 +30,110 @@ export interface Timing {
   readonly warmUp: number
 }
 
+/** Microseconds. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p999: number
+  readonly max: number
+}
+
 export interface LoadResult {
   readonly messages: number
   readonly seconds: number
-  /** What the generator itself took; near a whole core it was the bottleneck, not the server. */
+  /** What the generator itself took; near a whole core it was the bottleneck, not the process under test. */
   readonly cpuSeconds: number
   readonly cpuUtilisation: number
+  /** From the time a message was due to its echo. */
+  readonly latency?: Percentiles
+  /** How much later than due the generator sent. */
+  readonly lateness?: { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
-const source = fileURLToPath(new URL('../load/load.c', import.meta.url))
-const cache = fileURLToPath(new URL('../.cache/', import.meta.url))
-const flags = ['-O2', '-Wall', '-Wextra']
-/** Opening many connections takes its time; the program's own limits end a stall sooner. */
-const slack = 60_000
+export interface Generator {
+  readonly file: string
+  /** Why it cannot speak TLS; absent where it can. */
+  readonly noTls?: string
+}
 
-/** Compiles the load generator if need be and returns its file. */
-export function compileGenerator(): string {
+const sources = fileURLToPath(new URL('../load/', import.meta.url))
+const flags = ['-O2', '-Wall', '-Wextra']
+const tlsFlags = ['-DWITH_TLS']
+const tlsLibraries = ['-lssl', '-lcrypto']
+/** Opening many connections takes its time; the program's own limits end a stall sooner. */
+const slack = 90_000
+
+/** Compiles the load generator if need be: with TLS where OpenSSL's headers are, else without. */
+export function compileGenerator(): Generator {
   if (process.platform !== 'linux') throw new Error('The load generator uses epoll: it needs Linux.')
-  const version = createHash('sha256').update(readFileSync(source)).update(flags.join(' ')).digest('hex')
-  const file = `${cache}load-${version.slice(0, 12)}`
-  if (existsSync(file)) return file
-  mkdirSync(cache, { recursive: true })
-  const fresh = `${file}.${process.pid}`
   try {
-    execFileSync('cc', [...flags, '-o', fresh, source], { stdio: ['ignore', 'inherit', 'inherit'] })
+    return { file: compile('load-tls', tlsFlags, tlsLibraries) }
+  } catch (error) {
+    if (error instanceof NoCompilerError) throw error
+    return { file: compile('load', [], []), noTls: 'the generator needs OpenSSL’s headers (libssl-dev)' }
+  }
+}
+
+class NoCompilerError extends Error {}
+
+function compile(name: string, defines: readonly string[], libraries: readonly string[]): string {
+  const names = readdirSync(sources).filter((file) => /\.[ch]$/.test(file))
+  const hash = createHash('sha256').update([...flags, ...defines].join(' '))
+  for (const file of names) hash.update(file).update(readFileSync(sources + file))
+  const file = `${cacheFolder()}${name}-${hash.digest('hex').slice(0, 12)}`
+  if (existsSync(file)) return file
+  mkdirSync(cacheFolder(), { recursive: true })
+  const fresh = `${file}.${process.pid}`
+  const inputs = names.filter((file) => file.endsWith('.c')).map((file) => sources + file)
+  try {
+    execFileSync('cc', [...flags, ...defines, '-o', fresh, ...inputs, ...libraries], { stdio: 'pipe' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new Error('The load generator is written in C: it needs a compiler called cc, and there is none.')
+    throw new NoCompilerError(
+      'The load generator is written in C: it needs a compiler called cc, and there is none.',
+    )
   }
   // Renamed at the end: an interrupted compiler leaves nothing behind that looks complete.
   renameSync(fresh, file)
   return file
 }
 
-/** Loads the server at this port. `onReady` runs between warm-up and measuring, while all is quiet. */
+/** What the caller does between the phases. */
+export interface Phases {
+  /** The generator listens there: only in the mode `serve`, before anything else. */
+  onListening?(port: number): Promise<void>
+  /** Warm-up is over and nothing is under way. */
+  onReady(): Promise<void>
+  /** All that counts is done, and nothing is under way. */
+  onDone(): Promise<void>
+}
+
+/** Runs the generator against a port (0 in the mode `serve`). */
 export async function runGenerator(
-  file: string,
+  generator: Generator,
+  mode: Mode,
   port: number,
   load: Load,
   timing: Timing,
-  onReady: () => Promise<void>,
-  cpu?: number,
+  options: { readonly tls: boolean; readonly cpu: number | undefined },
+  phases: Phases,
 ): Promise<LoadResult> {
-  const args = {
-    port,
+  const given: Record<string, string | number | undefined> = {
+    port: mode === 'serve' ? undefined : port,
     connections: load.connections,
     'in-flight': load.inFlight,
     size: load.size,
     kind: load.kind,
-    duration: timing.duration,
-    'warm-up': timing.warmUp,
+    rate: load.rate,
+    duration: mode === 'open' ? undefined : timing.duration,
+    'warm-up': mode === 'open' ? undefined : timing.warmUp,
   }
-  const command = pinned(
-    { file, args: Object.entries(args).map(([name, value]) => `--${name}=${value}`) },
-    cpu,
+  const args = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}=${value}`],
   )
+  if (options.tls) args.push('--tls')
+  const command = pinned({ file: generator.file, args: [mode, ...args] }, options.cpu)
   const child = spawn(command.file, command.args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const exited = once(child, 'exit').catch(() => undefined)
   child.stdin.on('error', () => {})
@@ -94,10 +148,14 @@ export async function runGenerator(
   }
   try {
     await once(child, 'spawn')
+    if (mode === 'serve') await phases.onListening?.((JSON.parse(await nextLine()) as { port: number }).port)
     await nextLine()
-    await onReady()
+    await phases.onReady()
     child.stdin.write('go\n')
-    return JSON.parse(await nextLine()) as LoadResult
+    const result = JSON.parse(await nextLine()) as LoadResult
+    await phases.onDone()
+    child.stdin.write('end\n')
+    return result
   } finally {
     clearTimeout(timer)
     child.kill()

@@ -2,33 +2,46 @@
 
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Peer, peers } from '../peers.ts'
+import { type Peer, type PeerName, peers } from '../peers.ts'
 import { type Work, works } from '../works.ts'
 import type { Timing } from './generator.ts'
+import { asRuntime, defaultRuntimes, type Runtime } from './runtimes.ts'
 
 export interface Options {
   readonly works: readonly Work[]
   readonly peers: readonly Peer[]
   /** The peer that all others are compared with. */
-  readonly against: Peer
-  readonly rounds: number
+  readonly against: PeerName
+  /** Rounds of the works with targets, and of all others. */
+  readonly rounds: { readonly main: number; readonly other: number }
   readonly timing: Timing
   readonly pin: boolean
-  readonly node: string
-  readonly json?: string
+  readonly runtimes: readonly Runtime[]
+  /** Where the results go, without an ending. */
+  readonly output?: string
+  readonly publish: boolean
 }
+
+const groups = [...new Set(works.map(({ group }) => group))]
 
 const usage = `npm run bench -- [options]
 
-  --quick           3 rounds of 0.8 s instead of 5 of 1.5 s
-  --works a,b       only these works: ${works.map(({ name }) => name).join(', ')}
+  --quick           only the works with targets, on one Node, in 2 short rounds: within 3 minutes
+  --works a,b       only these works or groups of works
+                    groups: ${groups.join(', ')}
+                    works:  ${works
+                      .filter(({ group }) => group === 'main')
+                      .map(({ name }) => name)
+                      .join(', ')}, … (--list shows all)
+  --list            show all works
   --peers a,b       only these peers: ${peers.map(({ name }) => name).join(', ')}
   --against PEER    compare with this peer instead of openline
   --rounds N        rounds, 1 to 100
   --seconds S       seconds of each measurement, 0.1 to 60
-  --pin             server on CPU 0, load generator on CPU 1 (needs taskset)
-  --node FILE       run the Node servers on this Node
-  --json FILE       write the raw figures there instead of into results/`
+  --pin             process under test on CPU 0, load generator on CPU 1 (needs taskset)
+  --node FILE       run what runs on Node on this one; can be given several times
+  --output FILE     write the results there (FILE.json, FILE-….svg) instead of into results/
+  --publish         write to results/published… and into the README files`
 
 /** Returns the options, or `undefined` if only help was asked for. Throws for what it does not understand. */
 export function parseOptions(args: readonly string[]): Options | undefined {
@@ -36,6 +49,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     args: [...args],
     options: {
       help: { type: 'boolean' },
+      list: { type: 'boolean' },
       quick: { type: 'boolean', default: false },
       works: { type: 'string' },
       peers: { type: 'string' },
@@ -43,30 +57,53 @@ export function parseOptions(args: readonly string[]): Options | undefined {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       pin: { type: 'boolean', default: false },
-      node: { type: 'string', default: process.execPath },
-      json: { type: 'string' },
+      node: { type: 'string', multiple: true },
+      output: { type: 'string' },
+      publish: { type: 'boolean', default: false },
     },
   })
   if (values.help) {
     console.log(usage)
     return undefined
   }
-  const seconds = number('seconds', values.seconds ?? (values.quick ? '0.8' : '1.5'), 0.1, 60)
+  if (values.list) {
+    for (const { name, group, title } of works) console.log(`${name.padEnd(28)} ${group.padEnd(12)} ${title}`)
+    return undefined
+  }
+  const { quick } = values
+  const seconds = number('seconds', values.seconds ?? (quick ? '0.6' : '1.5'), 0.1, 60)
+  const rounds = (fallback: string): number => Math.round(number('rounds', values.rounds ?? fallback, 1, 100))
+  const runtimes = values.node?.map((file) => asRuntime(fromCaller(file))) ?? defaultRuntimes()
   return {
-    works: values.works === undefined ? works : pick('work', works, values.works),
-    peers: values.peers === undefined ? peers : pick('peer', peers, values.peers),
-    against: pick('peer', peers, values.against)[0]!,
-    rounds: Math.round(number('rounds', values.rounds ?? (values.quick ? '3' : '5'), 1, 100)),
-    timing: { duration: Math.round(seconds * 1000), warmUp: 500 },
+    works: pickWorks(values.works ?? (quick ? 'main' : undefined)),
+    peers: values.peers === undefined ? (quick ? forTargets() : peers) : pick('peer', peers, values.peers),
+    against: pick('peer', peers, values.against)[0]!.name,
+    rounds: quick ? { main: rounds('2'), other: rounds('2') } : { main: rounds('5'), other: rounds('3') },
+    timing: { duration: Math.round(seconds * 1000), warmUp: quick ? 400 : 500 },
     pin: values.pin,
-    node: fromCaller(values.node),
-    ...(values.json === undefined ? {} : { json: fromCaller(values.json) }),
+    runtimes: quick ? runtimes.slice(0, 1) : runtimes,
+    ...(values.output === undefined ? {} : { output: fromCaller(values.output) }),
+    publish: values.publish,
   }
 }
 
 /** npm changes into the package's folder; paths are meant from where the user stands. */
 function fromCaller(path: string): string {
   return resolve(process.env.INIT_CWD ?? '.', path)
+}
+
+/** The peers that targets speak of. */
+function forTargets(): Peer[] {
+  return peers.filter(({ name }) => ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun'].includes(name))
+}
+
+function pickWorks(list: string | undefined): readonly Work[] {
+  if (list === undefined) return works
+  return list.split(',').flatMap((name) => {
+    const found = works.filter((work) => work.name === name || work.group === name)
+    if (found.length === 0) throw new Error(`There is no work or group ${name}; --list shows all.`)
+    return found
+  })
 }
 
 function pick<T extends { readonly name: string }>(what: string, all: readonly T[], list: string): T[] {

@@ -1,4 +1,4 @@
-// Owns the life of a server process: start it, wait for its first line, read its CPU time, stop it. It
+// Owns the life of a process under test: start it, wait for its first line, read its CPU time and memory, stop it. It
 // knows the contract of servers/contract.mjs and nothing of works or peers.
 
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
@@ -15,25 +15,43 @@ export interface Command {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-export interface Server {
+/** CPU time in seconds, of all threads. */
+export interface CpuTime {
+  readonly user: number
+  readonly system: number
+}
+
+export interface Subject {
+  /** 0 of a client. */
   readonly port: number
   readonly version: string
   readonly runtime: string
-  /** Returns the CPU time the process took so far, user and system, all threads, in seconds. */
-  cpuSeconds(): Promise<number>
+  /** Returns the CPU time the process took so far. */
+  cpuTime(): Promise<CpuTime>
+  /** Returns the bytes that the process has in memory, after it collected its garbage. */
+  memory(): Promise<number>
   /** Ends the process and waits until it is gone. */
   stop(): Promise<void>
 }
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 
+/** Where things are kept that are made once: the compiled generator, a certificate. */
+export function cacheFolder(): string {
+  return `${folder}.cache/`
+}
+
 /** A runtime that needs longer to listen is stuck. */
 const startTimeout = 15_000
 /** SIGTERM gets so long before SIGKILL. */
 const stopTimeout = 5_000
 
-/** Starts a server on a free loopback port. Throws with the process's own words if it does not come up. */
-export async function startServer(command: Command, cpu?: number): Promise<Server> {
+/** Starts a program, a server on a free loopback port. Throws with its own words if it does not come up. */
+export async function startSubject(
+  command: Command,
+  environment: Readonly<Record<string, string>>,
+  cpu?: number,
+): Promise<Subject> {
   const { file, args } = pinned(command, cpu)
   const child = spawn(file, args, {
     cwd: folder,
@@ -45,6 +63,7 @@ export async function startServer(command: Command, cpu?: number): Promise<Serve
       NODE_ENV: 'production',
       PORT: '0',
       ...command.environment,
+      ...environment,
     },
   })
   const exited = once(child, 'exit').catch(() => undefined)
@@ -66,8 +85,19 @@ export async function startServer(command: Command, cpu?: number): Promise<Serve
     const first = await lines.next()
     if (first.done) throw new Error(reasonIn(errors()) ?? 'it ended without a word')
     const { port, version, runtime } = JSON.parse(first.value) as Announcement
-    const cpuSeconds = (): Promise<number> => readCpu(child, lines)
-    return { port, version, runtime, cpuSeconds, stop }
+    return {
+      port,
+      version,
+      runtime,
+      cpuTime: () => readCpu(child, lines),
+      async memory() {
+        child.stdin.write('memory\n')
+        const line = await lines.next()
+        if (line.done) throw new Error('the process ended')
+        return (JSON.parse(line.value) as { resident: number }).resident
+      },
+      stop,
+    }
   } catch (error) {
     if (child.pid !== undefined) await stop()
     throw error
@@ -100,20 +130,20 @@ interface Announcement {
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>
 
-async function readCpu(child: Child, lines: AsyncIterator<string>): Promise<number> {
+async function readCpu(child: Child, lines: AsyncIterator<string>): Promise<CpuTime> {
   const stat = `/proc/${child.pid}/stat`
   if (existsSync(stat)) {
     // man 5 proc: utime and stime are fields 14 and 15, in clock ticks. The second field, the program's
     // name, may hold spaces and brackets, so counting begins after its closing bracket.
     const text = readFileSync(stat, 'latin1')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond()
+    return { user: Number(fields[11]) / ticksPerSecond(), system: Number(fields[12]) / ticksPerSecond() }
   }
   child.stdin.write('usage\n')
   const line = await lines.next()
-  if (line.done) throw new Error('the server ended')
+  if (line.done) throw new Error('the process ended')
   const { user, system } = JSON.parse(line.value) as NodeJS.CpuUsage
-  return (user + system) / 1e6
+  return { user: user / 1e6, system: system / 1e6 }
 }
 
 let ticks: number | undefined

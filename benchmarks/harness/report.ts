@@ -1,14 +1,17 @@
 // Turns the figures into text: a table for each work, then a verdict for each target.
 
-import type { PeerName, Probe } from '../peers.ts'
+import type { PeerName } from '../peers.ts'
 import type { Work } from '../works.ts'
 import type { Machine } from './machine.ts'
-import { type Measurement, ratioAgainst, summarise } from './statistics.ts'
+import { type Measurement, type Summary, summarise } from './statistics.ts'
+import { formatRatio, formatTarget, type Verdict, wordFor } from './verdicts.ts'
 
-/** Above this share of a core the generator, not the server, set the pace. */
+/** Above this share of a core the generator, not the process under test, set the pace. */
 const generatorLimit = 0.95
 /** Above this load average per core, other programs are likely to take part in every figure. */
 const busyLoad = 0.25
+/** Sending later than this, in µs, makes a latency the generator's and not the server's. */
+const latenessLimit = 200
 
 export function formatMachine(machine: Machine): string {
   const memory = `${Math.round(machine.memory / 2 ** 30)} GiB`
@@ -19,84 +22,99 @@ export function formatMachine(machine: Machine): string {
   return `${machine.cpu}, ${machine.cores} cores, ${memory}, Linux ${machine.kernel}, Node ${machine.node.slice(1)}${remark}`
 }
 
-export function formatPeers(probes: readonly Probe[]): string {
+/** What a peer is, or why it is not here. */
+export interface Presence {
+  readonly title: string
+  readonly text: string
+}
+
+export function formatPresence(presences: readonly Presence[]): string {
   return table(
-    probes.map((probe) =>
-      'reason' in probe
-        ? [probe.peer.title, `not available: ${probe.reason}`]
-        : [probe.peer.title, `${probe.version} on ${probe.runtime}`],
-    ),
+    presences.map(({ title, text }) => [title, text]),
     2,
   )
 }
 
+/** The name of a contestant: with its runtime where there are several. */
+export function nameOf(
+  { peer, runtime }: Pick<Summary, 'peer' | 'runtime'>,
+  titles: ReadonlyMap<PeerName, string>,
+): string {
+  return runtime === '' ? titles.get(peer)! : `${titles.get(peer)}, ${runtime}`
+}
+
 export function formatWork(
   work: Work,
-  probes: readonly Probe[],
   measurements: readonly Measurement[],
   against: PeerName,
+  titles: ReadonlyMap<PeerName, string>,
 ): string {
   const own = measurements.filter((measurement) => measurement.work === work.name)
   const summaries = summarise(own, against)
-  const rows = probes
-    .filter(({ peer }) => work.peers?.includes(peer.name) ?? true)
-    .map((probe) => {
-      const summary = summaries.find(({ peer }) => peer === probe.peer.name)
-      if (!summary) return [probe.peer.title, 'reason' in probe ? 'not available' : 'failed']
-      const [least, most] = summary.cpuPerMessageRange
-      const busy = summary.generatorUtilisation > generatorLimit
-      return [
-        probe.peer.title,
-        micros(summary.cpuPerMessage),
-        `${micros(least)}–${micros(most)}`,
-        Math.round(summary.messagesPerSecond).toLocaleString('en-US'),
-        percent(summary.serverUtilisation),
-        `${percent(summary.generatorUtilisation)}${busy ? ' !' : ''}`,
-        summary.ratio === undefined ? '–' : times(summary.ratio),
-      ]
-    })
+  const isLatency = work.measure === 'latency'
+  const rows = summaries.map((summary) => {
+    const busy = summary.generatorUtilisation > generatorLimit
+    return [
+      nameOf(summary, titles),
+      ...(isLatency
+        ? [summary.latency!.p50, summary.latency!.p99, summary.latency!.p999].map((value) => micros(value))
+        : [
+            formatCost(work, summary.cost),
+            `${formatCost(work, summary.range[0])}–${formatCost(work, summary.range[1])}`,
+          ]),
+      Math.round(summary.messagesPerSecond).toLocaleString('en-US'),
+      percent(summary.utilisation),
+      percent(summary.systemShare),
+      `${percent(summary.generatorUtilisation)}${busy && !isLatency ? ' !' : ''}`,
+      summary.ratio === undefined ? '–' : `${summary.ratio.toFixed(2)} ×`,
+    ]
+  })
   const heading = [
     '',
-    'CPU µs/message',
-    'range',
-    'messages/s',
-    'server CPU',
-    'generator CPU',
-    `against ${against}`,
+    ...(isLatency ? ['p50 µs', 'p99', 'p99.9'] : [costTitle(work), 'range']),
+    `${work.unit}s/s`,
+    'CPU',
+    'system',
+    'generator',
+    `against ${titles.get(against)}`,
   ]
-  const bottleneck = summaries.some(({ generatorUtilisation }) => generatorUtilisation > generatorLimit)
-  return [
-    `${work.name}: ${work.title}`,
-    table([heading, ...rows], 1),
-    ...(bottleneck
-      ? ['! The load generator was the bottleneck: messages/s is its limit, not the server’s.']
-      : []),
-  ].join('\n')
-}
-
-/** One line per target; ratios say how many times openline's CPU the other took. */
-export function formatVerdicts(works: readonly Work[], measurements: readonly Measurement[]): string {
-  const rows: string[][] = []
-  for (const work of works) {
-    const own = measurements.filter((measurement) => measurement.work === work.name)
-    const line = (title: string, names: readonly PeerName[], target: number): void => {
-      const measured = names.filter((name) => own.some(({ peer }) => peer === name))
-      const ratio = ratioAgainst(own, names, 'openline')
-      const verdict = ratio === undefined ? 'not measured' : ratio >= target ? 'met' : 'missed'
-      const part =
-        measured.length > 0 && measured.length < names.length ? ` (only ${measured.join(', ')})` : ''
-      const figure = ratio === undefined ? '–' : times(ratio)
-      rows.push([work.name, `${title}${part}`, figure, `≥ ${times(target)}`, verdict])
-    }
-    line('against ws, with or without bufferutil', ['ws', 'ws-bufferutil'], work.targets.ws)
-    if (work.targets.best !== undefined) {
-      line('against the better of uWebSockets.js and Bun', ['uws', 'bun'], work.targets.best)
-    }
+  const notes: string[] = []
+  // With open loop the generator polls, so that it is never late.
+  if (!isLatency && summaries.some(({ generatorUtilisation }) => generatorUtilisation > generatorLimit)) {
+    notes.push('! The load generator was the bottleneck: what it says of a second is its limit.')
   }
-  return `Targets\n${table([['', '', 'measured', 'target', 'verdict'], ...rows], 2)}`
+  if (own.some(({ lateness }) => lateness !== undefined && lateness.p99 > latenessLimit)) {
+    notes.push('! The load generator itself sent late: the latencies are partly its own.')
+  }
+  return [`${work.name}: ${work.title}`, table([heading, ...rows], 1), ...notes].join('\n')
 }
 
-function micros(value: number): string {
+/** The heading of a cost. */
+export function costTitle({ measure, unit }: Work): string {
+  return measure === 'memory' ? `KB/${unit}` : `CPU µs/${unit}`
+}
+
+export function formatCost({ measure }: Work, cost: number): string {
+  return measure === 'memory' ? (cost / 1024).toFixed(1) : micros(cost)
+}
+
+/** One line per target; ratios say how many times openline's cost the other has. */
+export function formatVerdicts(verdicts: readonly Verdict[], runtimes: readonly string[]): string {
+  const rows = verdicts.map(({ target, ratios }) => [
+    target.title,
+    `against ${target.against}`,
+    formatTarget(target),
+    ...ratios.flatMap((ratio) => [
+      ratio === undefined ? '–' : formatRatio(target, ratio),
+      wordFor(target, ratio),
+    ]),
+  ])
+  const heading = ['Targets', '', 'wanted', ...runtimes.flatMap((runtime) => [runtime, ''])]
+  const pending = [...new Set(verdicts.flatMap(({ target }) => target.pending ?? []))]
+  return [table([heading, ...rows], 2), ...pending.map((reason) => `  waits: ${reason}`)].join('\n')
+}
+
+export function micros(value: number): string {
   return value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)
 }
 
@@ -104,23 +122,17 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-function times(ratio: number): string {
-  return `${ratio.toFixed(2)} ×`
-}
-
 /** Aligns columns: the first `words` to the left, figures to the right. */
 function table(rows: readonly (readonly string[])[], words: number): string {
   const columns = Math.max(...rows.map(({ length }) => length))
-  const widths = Array.from({ length: columns }, (_, column) => {
-    // A row that ends early ends in a remark, which must not widen a column of figures.
-    const cells = rows.filter(({ length }) => length === columns || column === 0)
-    return Math.max(...cells.map((row) => row[column]?.length ?? 0))
-  })
-  const format = (cell: string, column: number): string =>
-    column < words ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  )
   return rows
     .map((row) => {
-      const cells = row.length === columns ? row.map(format) : [format(row[0] ?? '', 0), ...row.slice(1)]
+      const cells = row.map((cell, column) =>
+        column < words ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!),
+      )
       return `  ${cells.join('  ').trimEnd()}`
     })
     .join('\n')

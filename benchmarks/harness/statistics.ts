@@ -2,67 +2,91 @@
 // stood next to each other in time: the machine's speed drifts, and a ratio of medians would keep that.
 
 import type { PeerName } from '../peers.ts'
+import type { Figures } from './measure.ts'
 
 /** One turn of one peer at one work in one round. */
-export interface Measurement {
+export interface Measurement extends Figures {
   readonly work: string
   readonly peer: PeerName
+  /** Such as "Node 24"; what is no peer on Node has the name of none. */
+  readonly runtime: string
   readonly round: number
-  readonly messages: number
-  readonly seconds: number
-  /** Server CPU, user and system. */
-  readonly serverCpuSeconds: number
-  readonly generatorUtilisation: number
 }
 
-export interface Summary {
+/** What tells the contestants of a work apart: openline on Node 24, openline on Node 20, Bun. */
+export interface Contestant {
   readonly peer: PeerName
+  readonly runtime: string
+}
+
+export interface Summary extends Contestant {
   readonly rounds: number
-  /** Median, least and most, in microseconds of server CPU. */
-  readonly cpuPerMessage: number
-  readonly cpuPerMessageRange: readonly [number, number]
+  /** Median, least and most. */
+  readonly cost: number
+  readonly range: readonly [number, number]
   readonly messagesPerSecond: number
-  readonly serverUtilisation: number
+  /** Share of a core, and how much of it was the system's. */
+  readonly utilisation: number
+  readonly systemShare: number
   readonly generatorUtilisation: number
-  /** Median of this peer's CPU per message divided by that of the reference; absent without one. */
+  /** Medians of the percentiles, in µs. */
+  readonly latency?: { readonly p50: number; readonly p99: number; readonly p999: number }
+  /** Median of this contestant's cost divided by that of the reference; absent without one. */
   readonly ratio?: number
 }
 
-/** Microseconds of server CPU. */
-export function cpuPerMessage(measurement: Measurement): number {
-  return (measurement.serverCpuSeconds / measurement.messages) * 1e6
-}
-
+/** Summarises the measurements of one work; `reference` is compared with on each runtime. */
 export function summarise(measurements: readonly Measurement[], reference: PeerName): Summary[] {
-  const names = [...new Set(measurements.map(({ peer }) => peer))]
-  return names.map((peer) => {
-    const own = measurements.filter((measurement) => measurement.peer === peer)
-    const costs = own.map(cpuPerMessage)
-    const ratio = ratioAgainst(measurements, [peer], reference)
+  const contestants = new Map(measurements.map((one) => [`${one.peer} ${one.runtime}`, one]))
+  return [...contestants.values()].map(({ peer, runtime }) => {
+    const own = measurements.filter((one) => one.peer === peer && one.runtime === runtime)
+    const costs = own.map(({ cost }) => cost)
+    const ratio = ratioAgainst(measurements, [peer], reference, runtime)
+    const latencies = own.flatMap(({ latency }) => (latency === undefined ? [] : [latency]))
     return {
       peer,
+      runtime,
       rounds: own.length,
-      cpuPerMessage: median(costs),
-      cpuPerMessageRange: [Math.min(...costs), Math.max(...costs)],
+      cost: median(costs),
+      range: [Math.min(...costs), Math.max(...costs)],
       messagesPerSecond: median(own.map(({ messages, seconds }) => messages / seconds)),
-      serverUtilisation: median(own.map(({ serverCpuSeconds, seconds }) => serverCpuSeconds / seconds)),
+      utilisation: median(own.map(({ cpu, seconds }) => (cpu.user + cpu.system) / seconds)),
+      systemShare: median(own.map(({ cpu }) => cpu.system / Math.max(cpu.user + cpu.system, 0.01))),
       generatorUtilisation: median(own.map(({ generatorUtilisation }) => generatorUtilisation)),
+      ...(latencies.length === 0
+        ? {}
+        : {
+            latency: {
+              p50: median(latencies.map(({ p50 }) => p50)),
+              p99: median(latencies.map(({ p99 }) => p99)),
+              p999: median(latencies.map(({ p999 }) => p999)),
+            },
+          }),
       ...(ratio === undefined ? {} : { ratio }),
     }
   })
 }
 
-/** Returns how many times the reference's CPU the best of some peers took: per round, then the median. */
+/**
+ * Returns how many times the reference's cost the cheapest of some peers has: per round, then the median. Peers on
+ * Node count on the runtime of the reference only; without a runtime it is the reference's first.
+ */
 export function ratioAgainst(
   measurements: readonly Measurement[],
   names: readonly PeerName[],
   reference: PeerName,
+  runtime?: string,
 ): number | undefined {
+  const references = measurements.filter(({ peer }) => peer === reference)
+  const wanted = references.some((one) => one.runtime === runtime) ? runtime : references[0]?.runtime
   const ratios: number[] = []
-  for (const own of measurements) {
-    if (own.peer !== reference) continue
-    const others = measurements.filter(({ round, peer }) => round === own.round && names.includes(peer))
-    if (others.length > 0) ratios.push(Math.min(...others.map(cpuPerMessage)) / cpuPerMessage(own))
+  for (const own of references) {
+    if (own.runtime !== wanted) continue
+    const others = measurements.filter(
+      (one) =>
+        one.round === own.round && names.includes(one.peer) && (one.runtime === wanted || one.runtime === ''),
+    )
+    if (others.length > 0) ratios.push(Math.min(...others.map(({ cost }) => cost)) / own.cost)
   }
   return ratios.length > 0 ? median(ratios) : undefined
 }

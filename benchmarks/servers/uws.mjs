@@ -1,10 +1,11 @@
-// As the Echo example of uWebSockets.js does it: the message is lent for the time of the call and sent on.
+// As the examples of uWebSockets.js do it: the message is lent for the time of the call and sent on, and a broadcast
+// is a topic that all subscribe to.
 //
 // The native binary is loaded by its name: the package's own entry would fall back silently to an
 // implementation in JavaScript, and that must not be measured under this name.
 
 import { createRequire } from 'node:module'
-import { announce, host, maxMessageSize, port, versionIn } from './contract.mjs'
+import { announce, host, maxMessageSize, port, tls, versionIn, work } from './contract.mjs'
 
 const folder = '../node_modules/@trufflesuite/uws-js-unofficial'
 const { platform, arch, versions } = process
@@ -12,14 +13,22 @@ const uWS = createRequire(import.meta.url)(
   `${folder}/binaries/uws_${platform}_${arch}_${versions.modules}.node`,
 )
 
-uWS
-  .App()
+const app =
+  tls === undefined
+    ? uWS.App()
+    : uWS.SSLApp({ key_file_name: process.env.TLS_KEY, cert_file_name: process.env.TLS_CERT })
+
+app
   .ws('/*', {
     maxPayloadLength: maxMessageSize,
     // Its default of 64 KiB would drop what is in flight with large messages.
     maxBackpressure: maxMessageSize,
+    open(socket) {
+      if (work === 'broadcast') socket.subscribe('all')
+    },
     message(socket, message, isBinary) {
-      socket.send(message, isBinary)
+      if (work === 'broadcast') app.publish('all', message, isBinary)
+      else socket.send(message, isBinary)
     },
   })
   .listen(host, port, (listening) => {

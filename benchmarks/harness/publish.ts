@@ -1,0 +1,133 @@
+// Puts results where readers find them: results/published.*, and the table in both README files. What stands between
+// the marks in a README is written here and nowhere else; a test compares it with the published figures.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { PeerName } from '../peers.ts'
+import { type Target, targets } from '../targets.ts'
+import { works as allWorks, type Work } from '../works.ts'
+import type { Machine } from './machine.ts'
+import type { Language } from './plots.ts'
+import { formatCost, type Presence } from './report.ts'
+import { type Measurement, type Summary, summarise } from './statistics.ts'
+
+/** What is published, as it lies in results/published.json. */
+export interface Publication {
+  readonly date: string
+  readonly machine: Pick<Machine, 'cpu' | 'cores' | 'kernel'>
+  /** The runtime of what runs on Node. */
+  readonly runtime: string
+  readonly presences: readonly Presence[]
+  readonly rows: readonly { readonly work: string; readonly summaries: readonly Summary[] }[]
+}
+
+const begin = '<!-- benchmark: written by npm run bench -- --publish -->'
+const end = '<!-- /benchmark -->'
+
+const columns: readonly PeerName[] = ['ws', 'ws-bufferutil', 'uws', 'bun']
+
+const words = {
+  en: {
+    file: '../../README.md',
+    heading: ['', 'openline', 'ws', 'ws + bufferutil', 'uWebSockets.js', 'Bun'],
+    picture: ['CPU per message of each library beside openline', 'main.svg'],
+    note: (runtime: string, { machine, date }: Publication) =>
+      `Medians of one run on ${runtime} (uWebSockets.js on Node 20, the newest its binaries on npm load in), ${date.slice(0, 10)}: ${machine.cores} cores of ${machine.cpu}, Linux ${machine.kernel.split('-')[0]}. openline’s column is the cost itself, the others are multiples of it: below 1 they need less. Validation, limits, heartbeat and backpressure are on.`,
+    per: { message: 'µs CPU', handshake: 'µs CPU', connection: 'KB' } as Record<string, string>,
+    works: {} as Record<string, string>,
+  },
+  'zh-CN': {
+    file: '../../README.zh-CN.md',
+    heading: ['', 'openline', 'ws', 'ws + bufferutil', 'uWebSockets.js', 'Bun'],
+    picture: ['各个库每条消息的 CPU 时间与 openline 之比', 'main.zh-CN.svg'],
+    note: (runtime: string, { machine, date }: Publication) =>
+      `同一次运行的中位数，${runtime}（uWebSockets.js 在 Node 20 上：npm 上的二进制文件最高支持到它），${date.slice(0, 10)}；${machine.cpu}，${machine.cores} 核，Linux ${machine.kernel.split('-')[0]}。openline 一列是开销本身，其余各列是它的倍数：小于 1 即更省。校验、限制、心跳与背压均开启。`,
+    per: { message: 'µs CPU', handshake: 'µs CPU', connection: 'KB' } as Record<string, string>,
+    works: {
+      row1: '回显，64 个连接，1 条在途，32 B 文本',
+      row2: '回显，64 个连接，16 条在途，32 B 文本',
+      row3: '回显，64 个连接，16 条在途，1 KB 文本',
+      row4: '回显，16 个连接，1 条在途，64 KB 二进制',
+      row5: '回显，4 个连接，4 条在途，1 MB 二进制',
+      'for-await': '同第 2 行，openline 用 for await，ws 用回调',
+      client: '同第 2 行，客户端的 CPU',
+      broadcast: '一条 125 B 的消息发给 5,000 个订阅者',
+      handshake: '打开握手',
+      memory: '空闲连接的内存，共 10,000 个',
+    } as Record<string, string>,
+  },
+} as const
+
+/** Writes what stands between the marks of a README. */
+export function renderBlock(publication: Publication, language: Language): string {
+  const { heading, note, picture, per, works } = words[language]
+  const rows = publication.rows.flatMap(({ work: name, summaries }) => {
+    const work = allWorks.find((one) => one.name === name)!
+    const of = (peer: PeerName): Summary | undefined =>
+      summaries.find(
+        (one) => one.peer === peer && (one.runtime === '' || one.runtime === publication.runtime),
+      )
+    const own = of('openline')
+    if (own === undefined) return []
+    const cost = `${formatCost(work, own.cost)} ${per[work.unit]}`
+    const ratios = columns.map((peer) => {
+      const ratio = of(peer)?.ratio
+      return ratio === undefined ? '–' : `${ratio.toFixed(2)} ×`
+    })
+    return [[works[name] ?? work.title, cost, ...ratios]]
+  })
+  const lines = [heading, heading.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
+  return [
+    begin,
+    `![${picture[0]}](benchmarks/results/published-${picture[1]})`,
+    '',
+    ...lines.map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    note(publication.runtime, publication),
+    end,
+  ].join('\n')
+}
+
+/** Puts a block between the marks. Throws if the text has none. */
+export function replaceBlock(text: string, block: string): string {
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from === -1 || to === -1) throw new Error(`the text lacks the marks ${begin} and ${end}`)
+  return text.slice(0, from) + block + text.slice(to + end.length)
+}
+
+/** Where published results lie, without an ending. */
+export const publishedOutput: string = fileURLToPath(new URL('../results/published', import.meta.url))
+
+/** Gathers what is published of a run: the works that have targets. */
+export function makePublication(
+  run: { readonly date: Date; readonly machine: Machine; readonly presences: readonly Presence[] },
+  works: readonly Work[],
+  measurements: readonly Measurement[],
+  runtime: string,
+): Publication {
+  const { cpu, cores, kernel } = run.machine
+  return {
+    date: run.date.toISOString(),
+    machine: { cpu, cores, kernel },
+    runtime,
+    presences: run.presences,
+    rows: works
+      .filter(({ name }) => targets.some(({ work }: Target) => work === name))
+      .map(({ name }) => ({
+        work: name,
+        summaries: summarise(
+          measurements.filter(({ work }) => work === name),
+          'openline',
+        ),
+      })),
+  }
+}
+
+/** Writes the table into both README files. */
+export function publish(publication: Publication): void {
+  for (const language of ['en', 'zh-CN'] as const) {
+    const file = fileURLToPath(new URL(words[language].file, import.meta.url))
+    writeFileSync(file, replaceBlock(readFileSync(file, 'utf8'), renderBlock(publication, language)))
+  }
+}

@@ -1,0 +1,45 @@
+// Each target with what was measured for it.
+
+import { type Target, targets } from '../targets.ts'
+import type { Work } from '../works.ts'
+import { type Measurement, ratioAgainst } from './statistics.ts'
+
+export interface Verdict {
+  readonly target: Target
+  /** The ratio on each runtime, in their order; absent where it was not measured. */
+  readonly ratios: readonly (number | undefined)[]
+}
+
+/** Returns a verdict for each target whose work was among those that were run, and for those that wait. */
+export function judge(
+  works: readonly Work[],
+  measurements: readonly Measurement[],
+  runtimes: readonly string[],
+): Verdict[] {
+  return targets
+    .filter(({ work }) => work === undefined || works.some(({ name }) => name === work))
+    .map((target) => {
+      const own = measurements.filter(({ work }) => work === target.work)
+      const ratios = runtimes.map((runtime) =>
+        own.some((one) => one.peer === 'openline' && one.runtime === runtime)
+          ? ratioAgainst(own, target.peers, 'openline', runtime)
+          : undefined,
+      )
+      return { target, ratios }
+    })
+}
+
+/** "12.3 ×", or "0.71 ×" of the other's where that is how the target says it. */
+export function formatRatio({ isShare }: Target, ratio: number): string {
+  return isShare ? `${(1 / ratio).toFixed(2)} × its` : `${ratio.toFixed(2)} ×`
+}
+
+export function formatTarget(target: Target): string {
+  const { isShare, ratio } = target
+  return isShare ? `≤ ${(1 / ratio).toFixed(2)} × its` : `≥ ${ratio.toFixed(2)} ×`
+}
+
+export function wordFor(target: Target, ratio: number | undefined): string {
+  if (ratio === undefined) return target.pending === undefined ? 'not measured' : 'waits'
+  return ratio >= target.ratio ? 'met' : 'missed'
+}
