@@ -16,6 +16,7 @@ export interface HeartbeatTarget {
 
 /** Ping at an interval and report silence. */
 export class Heartbeat implements TimerTask {
+  due: number | undefined = undefined
   readonly #wheel: TimerWheel
   readonly #target: HeartbeatTarget
   readonly #interval: number
@@ -25,8 +26,8 @@ export class Heartbeat implements TimerTask {
   /** When the ping went out, and how much of the timeout was waited for on purpose since. */
   #pingedAt = 0
   #waited = 0
-  /** When the timer should have fired. */
-  #due = 0
+  /** When the timer should have fired, to the millisecond. */
+  #expected = 0
   #isStopped = false
 
   /** Begin. `timeout` may be Infinity: then pings only keep the line in use and measure latency. */
@@ -72,7 +73,7 @@ export class Heartbeat implements TimerTask {
       this.#schedule(Math.max(this.#interval - (now - this.#pingedAt), 0))
       return
     }
-    const late = now - this.#due
+    const late = now - this.#expected
     if (late > this.#timeout / 4) {
       // Our loop stood still for so long that the ping itself, or its answer, may have been held up by us.
       this.#schedule(Math.min(late, this.#timeout))
@@ -87,7 +88,7 @@ export class Heartbeat implements TimerTask {
   }
 
   #schedule(delay: number): void {
-    this.#due = this.#wheel.clock.now() + delay
+    this.#expected = this.#wheel.clock.now() + delay
     this.#wheel.schedule(this, delay)
   }
 }

@@ -36,6 +36,8 @@ export const RESOLVED: Promise<void> = Promise.resolve()
 // Payloads of heartbeats: a name, so that they can be told from a user's, and a number that never repeats.
 const HEARTBEAT_PREFIX = 'openline:'
 
+const NOBODY: readonly Sender[] = []
+
 interface Sender {
   resolve(): void
   reject(error: Error): void
@@ -56,12 +58,13 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #heartbeat: Heartbeat | undefined
   #heartbeats = 0
   #pings: PendingPings | undefined
-  #senders: Sender[] = []
+  #senders: Sender[] | undefined
   #isAboveMark = false
   #isParsingPaused = false
   #isPausedByUser = false
   #isPausedUntilDrain = false
   #isTransportPaused = false
+  /** In whole ms, which need no box of their own. */
   #lastByteAt: number | undefined
   #reads = 0
   #messageDeadline: MessageDeadline | undefined
@@ -71,7 +74,9 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #wasTerminated = false
   #info: CloseInfo | undefined
   #closed: { readonly promise: Promise<CloseInfo>; resolve(info: CloseInfo): void } | undefined
-  #onClosed: (() => void) | undefined
+  #onClosed: ((subject: never) => void) | undefined
+  #closedSubject: unknown
+  due: number | undefined = undefined
   #latency: number | undefined
 
   constructor(init: LinkOptions) {
@@ -139,9 +144,10 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     return this.#closed.promise
   }
 
-  /** Have a function called when the connection is closed, after the consumer heard of it. */
-  onceClosed(callback: () => void): void {
+  /** Have a function called with `subject` when the connection is closed, after the consumer heard of it. */
+  onceClosed<Subject>(callback: (subject: Subject) => void, subject: Subject): void {
     this.#onClosed = callback
+    this.#closedSubject = subject
   }
 
   // --- sending ---
@@ -178,11 +184,18 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
   #afterDrain(): Promise<void> {
     this.#noteAboveMark()
     const promise = new Promise<void>((resolve, reject) => {
+      this.#senders ??= []
       this.#senders.push({ resolve, reject })
     })
     // Callback style never looks at the promise; its rejection must not count as unhandled.
     promise.catch(ignore)
     return promise
+  }
+
+  #takeSenders(): readonly Sender[] {
+    const senders = this.#senders ?? NOBODY
+    this.#senders = undefined
+    return senders
   }
 
   #nextInput(): Promise<void> {
@@ -370,14 +383,14 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
   onRead(length: number): void {
     this.#reads++
-    this.#lastByteAt = this.clock.now()
+    this.#lastByteAt = Math.trunc(this.clock.now())
     this.protocol.receiveRead(length)
     this.#watchMessage()
   }
 
   onData(bytes: Uint8Array): void {
     this.#reads++
-    this.#lastByteAt = this.clock.now()
+    this.#lastByteAt = Math.trunc(this.clock.now())
     this.protocol.receiveData(bytes)
     this.#watchMessage()
   }
@@ -397,8 +410,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
       this.#resumeProtocol()
       this.#settleTransport()
     }
-    const senders = this.#senders
-    this.#senders = []
+    const senders = this.#takeSenders()
     for (const sender of senders) sender.resolve()
     if (this.#state === 'open') this.#consumer.drain()
   }
@@ -412,14 +424,13 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     this.#wheel.cancel(this)
     const info = this.#makeInfo()
     this.#info = info
-    const senders = this.#senders
-    this.#senders = []
+    const senders = this.#takeSenders()
     const closedError = this.closedError()
     for (const sender of senders) sender.reject(closedError)
     this.#pings?.rejectAll(closedError)
     this.#consumer.closed(info)
     this.#closed?.resolve(info)
-    this.#onClosed?.()
+    this.#onClosed?.(this.#closedSubject as never)
   }
 
   /** What came before the end is still the consumer's, however full it is. */
@@ -539,6 +550,7 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
 
 /** The time by which the message that is coming must be complete. */
 class MessageDeadline implements TimerTask {
+  due: number | undefined = undefined
   readonly #link: Link
 
   constructor(link: Link) {

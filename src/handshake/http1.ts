@@ -58,6 +58,8 @@ export interface ClientHandshake {
 export interface AcceptFields {
   /** The client's Sec-WebSocket-Key. */
   readonly key: string
+  /** The Sec-WebSocket-Accept for it, when something faster than `computeAccept` is at hand. */
+  readonly accept?: string
   readonly subprotocol: string | undefined
   readonly extensions: readonly ExtensionOffer[]
   /** The user's own headers. */
@@ -168,7 +170,7 @@ const ACCEPT_HEAD =
 
 /** Write the whole head of a 101 response, to be sent as Latin-1 (RFC 6455 section 4.2.2). Throws TypeError for a header that must not be sent. */
 export function formatResponse(fields: AcceptFields): string {
-  let head = `${ACCEPT_HEAD}${computeAccept(fields.key)}\r\n`
+  let head = `${ACCEPT_HEAD}${fields.accept ?? computeAccept(fields.key)}\r\n`
   if (fields.subprotocol !== undefined) {
     assertSubprotocols([fields.subprotocol])
     head += `Sec-WebSocket-Protocol: ${fields.subprotocol}\r\n`

@@ -2,7 +2,8 @@
 // Must not know headers or randomness: the nonce is given. WebCrypto has SHA-1 too, but only as a promise.
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+/** What is appended to a key (RFC 6455 section 1.3). */
+export const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const NONCE_LENGTH = 16
 const KEY_LENGTH = 24
 /** What 132 bits take in base64: the 128 bits of the nonce and four that pad them. */

@@ -76,6 +76,7 @@ export interface ProtocolOptions {
 }
 
 const EMPTY = new Uint8Array(0)
+const NONE = new ExtensionPipeline()
 const DEFAULT_READ_SIZE = 64 * 1024
 let defaultKernel: Kernel | undefined
 
@@ -105,7 +106,9 @@ export class Protocol implements ControlSink, MessageSink {
     this.#platform = platform
     this.#output = output
     this.#handler = handler
-    this.#extensions = new ExtensionPipeline(options.extensions)
+    const { extensions } = options
+    this.#extensions =
+      extensions === undefined || extensions.length === 0 ? NONE : new ExtensionPipeline(extensions)
     this.#assembler = new MessageAssembler({
       platform,
       limits,

@@ -3,18 +3,20 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { Connection } from '../connection/connection.ts'
+import { Connection, type HandshakeResponse } from '../connection/connection.ts'
 import { handlerFailed } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
+import { PackedRequest } from '../connection/packed-head.ts'
 import { reportError } from '../connection/report-error.ts'
 import { ConnectionClosedError, HandshakeError, quoteForMessage } from '../errors.ts'
-import { type ClientHandshake, checkRequest, formatResponse, joinHeaders } from '../handshake/http1.ts'
+import { type ClientHandshake, checkRequest, formatResponse } from '../handshake/http1.ts'
 import { isHostAllowed, isOriginAllowed } from '../handshake/origin.ts'
 import { selectSubprotocol } from '../handshake/subprotocol.ts'
 import { engine } from '../kernel/engine.ts'
 import { CloseCode } from '../protocol/close-code.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import { SocketTransport } from '../transport/socket-transport.ts'
+import { acceptValue } from './accept-value.ts'
 import type { CloseOptions } from './close-options.ts'
 import type { IncomingHandshake, ResolvedUpgradeOptions, ServerHandler } from './options.ts'
 import { refuse, refuseWithResponse } from './rejection.ts'
@@ -32,11 +34,18 @@ export class Acceptor<Data> {
   readonly #running = new Set<Promise<void>>()
   /** Handshakes that wait for onHandshake: each is refused by its function. */
   readonly #deciding = new Set<(error: HandshakeError) => void>()
+  /** What all connections of this acceptor were answered, but for the key. */
+  readonly #response: HandshakeResponse
   #isClosing = false
+
+  readonly #forget = (connection: Connection<Data>): void => {
+    this.#connections.delete(connection)
+  }
 
   constructor(handler: ServerHandler<Data>, options: ResolvedUpgradeOptions<Data>) {
     this.#handler = handler
     this.#options = options
+    this.#response = { status: 101, headers: options.responseHeaders }
   }
 
   get connections(): ReadonlySet<Connection<Data>> {
@@ -167,6 +176,7 @@ export class Acceptor<Data> {
     const subprotocol = selectSubprotocol(this.#options.subprotocols, handshake.subprotocols)
     const response = formatResponse({
       key: handshake.key,
+      accept: acceptValue(handshake.key),
       subprotocol,
       extensions: [],
       headers: this.#options.headers,
@@ -181,16 +191,13 @@ export class Acceptor<Data> {
     })
     const connection = new Connection<Data>({
       link,
-      request: {
-        target: request.url ?? '/',
-        headers: joinHeaders(request.headers),
-      },
-      response: { status: 101, headers: this.#options.responseHeaders },
+      request: new PackedRequest(request.url ?? '/', request.headers),
+      response: this.#response,
       subprotocol,
       data,
     })
     this.#connections.add(connection)
-    link.onceClosed(() => this.#connections.delete(connection))
+    link.onceClosed(this.#forget, connection)
     if (typeof this.#handler === 'function') {
       connection.start()
       this.#run(this.#handler, connection, link)

@@ -22,6 +22,8 @@ const EMPTY = Buffer.alloc(0)
 // A TLS record holds at most 16 KiB; several can be read at once.
 const tlsLanding = new Uint8Array(64 * 1024)
 
+const readMemories = new WeakMap<Kernel, Uint8Array>()
+
 /** The transport of a socket is found through the socket, so that listeners need no closures of their own. */
 const owner = Symbol('openline.transport')
 type OwnedSocket = Duplex & { [owner]: SocketTransport }
@@ -125,8 +127,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     const socket = this.#socket
     if (socket instanceof TLSSocket) return attachSharedRead(socket, tlsLanding, onTlsRead)
     if (!(socket instanceof Socket)) return false
-    const { memory, readStart, readSize } = this.#kernel
-    return attachSharedRead(socket, memory.subarray(readStart, readStart + readSize), onPlainRead)
+    return attachSharedRead(socket, readMemory(this.#kernel), onPlainRead)
   }
 
   pause(): void {
@@ -277,6 +278,17 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     this.#handler = undefined
     handler?.onClosed(this.#error)
   }
+}
+
+/** The part of a kernel's memory that sockets read into: one view for all of them. */
+function readMemory(kernel: Kernel): Uint8Array {
+  let view = readMemories.get(kernel)
+  if (view === undefined) {
+    const { memory, readStart, readSize } = kernel
+    view = memory.subarray(readStart, readStart + readSize)
+    readMemories.set(kernel, view)
+  }
+  return view
 }
 
 /** An IPv4 client of a server that listens on IPv6 too shows as ::ffff:192.0.2.1; its address is what follows. */

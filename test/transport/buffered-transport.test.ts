@@ -84,6 +84,36 @@ describe('BufferedTransport', () => {
     expect(transport.writes.map(String)).toEqual(['head payload ', 'more'])
   })
 
+  test('writes text as Latin-1 before the bytes that follow, and no further than its end', async () => {
+    const transport = new SlowTransport()
+    write(transport, 'before ')
+    const start = transport.reserve(20)
+    transport.bytes.fill(0x78, start, start + 20)
+    transport.writeLatin1('caf\xe9 \xff\r\n')
+    expect(transport.unflushedBytes).toBe(15)
+    expect([...transport.bytes.subarray(start + 8, start + 12)]).toEqual([0x78, 0x78, 0x78, 0x78])
+    write(transport, 'after')
+    await turns(1)
+    expect(transport.writes.map((bytes) => bytes.toString('latin1'))).toEqual([
+      'before caf\xe9 \xff\r\nafter',
+    ])
+  })
+
+  test.each([100, SLOT - 5, SLOT, 3 * SLOT])(
+    'writes %d characters where there is too little room',
+    async (size) => {
+      const transport = new SlowTransport()
+      const text = marked(size, 2).toString('latin1')
+      write(transport, marked(SLOT - 10, 1))
+      transport.writeLatin1(text)
+      await turns(1)
+      expect(transport.writes.map((bytes) => bytes.length)).toEqual([SLOT - 10, size])
+      expect(Buffer.compare(transport.written, Buffer.concat([marked(SLOT - 10, 1), marked(size, 2)]))).toBe(
+        0,
+      )
+    },
+  )
+
   test('never reuses memory that was not taken yet', async () => {
     const slow = new SlowTransport()
     slow.isFast = false

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { type Flushable, flushAll, flushLater } from '../../src/transport/flush-queue.ts'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { beginTurn, endTurn, type Flushable, flushAll, flushLater } from '../../src/transport/flush-queue.ts'
 
 const log: string[] = []
 
@@ -19,6 +19,8 @@ function takeLog(): string[] {
 async function endOfTurn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }
+
+afterEach(() => vi.restoreAllMocks())
 
 describe('flushLater', () => {
   test('flushes at the end of the turn, in the order of noting', async () => {
@@ -85,5 +87,112 @@ describe('flushAll', () => {
     flushLater(target('three'))
     flushAll()
     expect(takeLog()).toEqual(['one', 'two', 'three', 'noted by two'])
+  })
+})
+
+describe('beginTurn and endTurn', () => {
+  test('flush what was noted in between, at the end and in the order of noting', () => {
+    beginTurn()
+    flushLater(target('one'))
+    flushLater(target('other'))
+    log.push('handled')
+    endTurn()
+    expect(takeLog()).toEqual(['handled', 'one', 'other'])
+  })
+
+  test('schedule nothing for what was noted in between', async () => {
+    const nextTick = vi.spyOn(process, 'nextTick')
+    beginTurn()
+    flushLater(target('one'))
+    endTurn()
+    await undefined
+    await undefined
+    expect(nextTick).not.toHaveBeenCalled()
+    await endOfTurn()
+    expect(takeLog()).toEqual(['one'])
+  })
+
+  test('do nothing when nothing was noted', async () => {
+    beginTurn()
+    endTurn()
+    endTurn()
+    await endOfTurn()
+    expect(takeLog()).toEqual([])
+  })
+
+  test('leave what is noted afterwards to the end of the turn', async () => {
+    beginTurn()
+    flushLater(target('in between'))
+    endTurn()
+    flushLater(target('afterwards'))
+    expect(takeLog()).toEqual(['in between'])
+    await endOfTurn()
+    expect(takeLog()).toEqual(['afterwards'])
+  })
+
+  test('leave what a coroutine notes in a microtask to the end of the turn', async () => {
+    beginTurn()
+    const coroutine = (async () => {
+      await undefined
+      flushLater(target('from the coroutine'))
+    })()
+    flushLater(target('in between'))
+    endTurn()
+    await coroutine
+    expect(takeLog()).toEqual(['in between'])
+    await endOfTurn()
+    expect(takeLog()).toEqual(['from the coroutine'])
+  })
+
+  test('flush what was noted before them, and once', async () => {
+    flushLater(target('before'))
+    beginTurn()
+    flushLater(target('in between'))
+    endTurn()
+    expect(takeLog()).toEqual(['before', 'in between'])
+    await endOfTurn()
+    expect(takeLog()).toEqual([])
+  })
+
+  test('flush what is noted by what they flush', async () => {
+    beginTurn()
+    flushLater(target('one', () => flushLater(target('noted by one'))))
+    flushLater(target('two'))
+    endTurn()
+    expect(takeLog()).toEqual(['one', 'two', 'noted by one'])
+    await endOfTurn()
+    expect(takeLog()).toEqual([])
+  })
+
+  test('forget nothing when a turn lies within another, as when a write delivers input', async () => {
+    beginTurn()
+    flushLater(target('outer'))
+    beginTurn()
+    flushLater(target('inner'))
+    endTurn()
+    expect(takeLog()).toEqual(['outer', 'inner'])
+    flushLater(target('outer again'))
+    endTurn()
+    expect(takeLog()).toEqual(['outer again'])
+    await endOfTurn()
+    expect(takeLog()).toEqual([])
+  })
+
+  test('forget nothing when a turn lies within the flushing of another', async () => {
+    beginTurn()
+    flushLater(
+      target('one', () => {
+        beginTurn()
+        flushLater(target('noted within'))
+        endTurn()
+        flushLater(target('noted by one'))
+      }),
+    )
+    flushLater(target('two'))
+    endTurn()
+    expect(takeLog()).toEqual(['one', 'two', 'noted within', 'noted by one'])
+    flushLater(target('afterwards'))
+    await endOfTurn()
+    expect(takeLog()).toEqual(['afterwards'])
   })
 })

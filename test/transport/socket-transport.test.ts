@@ -12,8 +12,18 @@ import { describeTransport, expectSame, marked, put, Recorder, turns } from '../
 import { tlsCertificate, tlsKey } from '../support/tls.ts'
 
 const NO_HEAD = new Uint8Array(0)
+/** More than the system keeps for a peer that does not read. */
+const MANY = 16 * 1024 * 1024
 
 type Kind = 'tcp' | 'unix' | 'tls'
+
+/** The ways past the stream, each of which can be missing. */
+const modes = [
+  { name: 'all fast ways', sharedRead: true, directWrite: true },
+  { name: 'shared read only', sharedRead: true, directWrite: false },
+  { name: 'direct write only', sharedRead: false, directWrite: true },
+  { name: 'none of the fast ways', sharedRead: false, directWrite: false },
+]
 
 /** Two sockets that are connected, the first of which was accepted. */
 interface Sockets {
@@ -124,18 +134,31 @@ function duplexPair(): [Duplex, Duplex] {
   return [one, other]
 }
 
-for (const mode of ['on', 'off'] as const) {
-  describe(`shared read ${mode}`, () => {
+/** Count what a socket is asked to write to the system, by its stream or past it. */
+function countWrites(socket: Socket): () => number {
+  type Handle = Record<'writeBuffer' | 'writev', () => number>
+  const handle = (socket as unknown as { _handle: Handle })._handle
+  const spies = [vi.spyOn(handle, 'writeBuffer'), vi.spyOn(handle, 'writev')]
+  return () => spies.reduce((sum, { mock }) => sum + mock.calls.length, 0)
+}
+
+for (const { name, sharedRead, directWrite } of modes) {
+  describe(name, () => {
     let SocketTransport: typeof SocketTransportType
     let kernel: Kernel
 
     // What is read at load is read anew: this file's modules are loaded once for each mode.
     beforeAll(async () => {
       vi.resetModules()
-      vi.stubEnv('OPENLINE_SHARED_READ', mode === 'on' ? '' : 'off')
+      vi.stubEnv('OPENLINE_SHARED_READ', sharedRead ? '' : 'off')
+      vi.stubEnv('OPENLINE_DIRECT_WRITE', directWrite ? '' : 'off')
       const { trySharedRead } = await import('../../src/transport/shared-read.ts')
-      expect(await trySharedRead()).toBe(mode === 'on')
-      SocketTransport = (await import('../../src/transport/socket-transport.ts')).SocketTransport
+      const { tryDirectWrite } = await import('../../src/transport/direct-write.ts')
+      const { prepareSockets, ...module } = await import('../../src/transport/socket-transport.ts')
+      await prepareSockets()
+      expect(await trySharedRead()).toBe(sharedRead)
+      expect(await tryDirectWrite()).toBe(directWrite)
+      SocketTransport = module.SocketTransport
       kernel = (await import('../../src/kernel/engine.ts')).engine.kernel
     })
     afterAll(() => {
@@ -180,6 +203,27 @@ for (const mode of ['on', 'off'] as const) {
     })
 
     describe.each(['tcp', 'unix', 'tls'] as const)('SocketTransport over %s', (kind) => {
+      const isReadShared = sharedRead && kind !== 'tls'
+      const isWrittenDirectly = directWrite && kind !== 'tls'
+
+      /** Connect a writer to a reader that does not read. */
+      async function connectStalled(): Promise<{
+        accepted: Socket
+        writer: SocketTransportType
+        reader: SocketTransportType
+        here: Recorder
+        there: Recorder
+      }> {
+        const { accepted, dialled } = await connectSockets(kind)
+        const writer = transportOf(accepted)
+        const reader = transportOf(dialled)
+        const here = start(writer)
+        const there = start(reader)
+        reader.pause()
+        await turns()
+        return { accepted, writer, reader, here, there }
+      }
+
       test('delivers the head first, then what the stream had read already', async () => {
         const { accepted, dialled } = await connectSockets(kind)
         // A stream that was read from, as that of an HTTP request was, holds bytes of its own.
@@ -195,12 +239,12 @@ for (const mode of ['on', 'off'] as const) {
         expect(recorder.bytes.toString()).toBe('head from the stream and from the line')
       })
 
-      test(`reads ${mode === 'on' && kind !== 'tls' ? 'into the memory of the kernel' : 'as data'}`, async () => {
+      test(`reads ${isReadShared ? 'into the memory of the kernel' : 'as data'}`, async () => {
         const { accepted, dialled } = await connectSockets(kind)
         const recorder = start(transportOf(accepted))
         dialled.write('hello')
         await recorder.untilSize(5)
-        expect(recorder.reads).toBe(mode === 'on' && kind !== 'tls' ? 1 : 0)
+        expect(recorder.reads).toBe(isReadShared ? 1 : 0)
       })
 
       test('stays paused when the head led to a pause', async () => {
@@ -235,12 +279,12 @@ for (const mode of ['on', 'off'] as const) {
         const transport = transportOf(accepted)
         start(transport)
         const peer = start(transportOf(dialled))
-        const write = vi.spyOn(accepted, 'write')
+        const writes = countWrites(accepted)
         for (let index = 0; index < 100; index++) put(transport, `message ${index} `)
         await Promise.resolve()
         put(transport, 'from a coroutine')
         await peer.until(() => peer.bytes.toString().endsWith('coroutine'))
-        expect(write).toHaveBeenCalledTimes(1)
+        expect(writes()).toBe(1)
       })
 
       test('writes once for all that one read brought', async () => {
@@ -252,11 +296,211 @@ for (const mode of ['on', 'off'] as const) {
         }
         transport.start(recorder)
         const peer = start(transportOf(dialled))
-        const write = vi.spyOn(accepted, 'write')
+        const writes = countWrites(accepted)
         dialled.write(marked(1000))
         await peer.untilSize(1000)
-        expect(write.mock.calls.length).toBe(recorder.chunks.length)
+        expect(writes()).toBe(recorder.chunks.length)
         expectSame(peer.bytes, marked(1000))
+      })
+
+      test('writes what one read brought before that read returns', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        const recorder = start(transport)
+        const writes = countWrites(accepted)
+        const seen: number[] = []
+        recorder.reaction = (bytes) => {
+          put(transport, bytes)
+          seen.push(writes())
+          // The first thing that can come after the read.
+          process.nextTick(() => seen.push(writes()))
+        }
+        dialled.write('hello')
+        const peer = start(transportOf(dialled))
+        await peer.untilSize(5)
+        expect(seen).toEqual([0, 1])
+      })
+
+      test(`writes ${isWrittenDirectly ? 'past the stream' : 'by the stream'}`, async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        start(transport)
+        const peer = start(transportOf(dialled))
+        const write = vi.spyOn(accepted, 'write')
+        put(transport, 'one ')
+        transport.flush()
+        put(transport, 'two ')
+        transport.appendByReference(Buffer.from('three'))
+        await peer.untilSize(13)
+        expect(peer.bytes.toString()).toBe('one two three')
+        expect(write).toHaveBeenCalledTimes(isWrittenDirectly ? 0 : 3)
+      })
+
+      test('is backed up while one write is pending, and reports once that all of it was taken', async () => {
+        const { writer, reader, here, there } = await connectStalled()
+        writer.appendByReference(marked(MANY))
+        expect(writer.bufferedAmount).toBeGreaterThan(0)
+        expect(writer.bufferedAmount).toBeLessThanOrEqual(MANY)
+        expect(writer.isBackedUp).toBe(true)
+        expect(writer.holdsReference).toBe(true)
+        writer.notifyDrain()
+        await turns()
+        expect(here.drains).toBe(0)
+        expect(writer.isBackedUp).toBe(true)
+        const drained = here.untilDrain()
+        reader.resume()
+        await drained
+        expect(writer.bufferedAmount).toBe(0)
+        expect(writer.isBackedUp).toBe(false)
+        expect(writer.holdsReference).toBe(false)
+        await there.untilSize(MANY)
+        await turns()
+        expect(here.drains).toBe(1)
+        expectSame(there.bytes, marked(MANY))
+      })
+
+      test('reports a drain when that has left too which was written behind a pending write', async () => {
+        const { writer, reader, here, there } = await connectStalled()
+        writer.appendByReference(marked(MANY))
+        const { bufferedAmount } = writer
+        put(writer, 'and this')
+        expect(writer.bufferedAmount).toBe(bufferedAmount + 8)
+        writer.flush()
+        expect(writer.bufferedAmount).toBe(bufferedAmount + 8)
+        writer.notifyDrain()
+        const drained = here.untilDrain()
+        reader.resume()
+        await drained
+        expect(writer.bufferedAmount).toBe(0)
+        await there.untilSize(MANY + 8)
+        await turns()
+        expect(here.drains).toBe(1)
+      })
+
+      test('holds a payload by reference until it was taken', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        start(transport)
+        const peer = start(transportOf(dialled))
+        put(transport, 'a frame')
+        transport.flush()
+        expect(transport.holdsReference).toBe(false)
+        transport.appendByReference(marked(1000))
+        // TLS keeps it to encrypt it; other sockets took it at once.
+        expect(transport.holdsReference).toBe(kind === 'tls')
+        await peer.untilSize(1007)
+        await turns()
+        expect(transport.holdsReference).toBe(false)
+      })
+
+      test('keeps the order of what is taken at once, what is pending, and what comes behind it', async () => {
+        const { accepted, writer, reader, here, there } = await connectStalled()
+        const sent = [
+          marked(10, 1),
+          marked(MANY, 2),
+          marked(10, 3),
+          marked(100_000, 4),
+          marked(70_000, 5),
+          marked(10, 6),
+        ]
+        const [atOnce, pending, behind, referenced, large, last] = sent as [
+          Buffer,
+          Buffer,
+          Buffer,
+          Buffer,
+          Buffer,
+          Buffer,
+        ]
+        put(writer, atOnce)
+        writer.flush()
+        writer.appendByReference(pending)
+        expect(writer.isBackedUp).toBe(true)
+        put(writer, behind)
+        writer.appendByReference(referenced)
+        put(writer, large)
+        const drained = here.untilDrain()
+        writer.notifyDrain()
+        await turns()
+        reader.resume()
+        await drained
+        await turns()
+        // The stream has nothing left to write: its turn is over.
+        const write = vi.spyOn(accepted, 'write')
+        put(writer, last)
+        writer.flush()
+        expect(write).toHaveBeenCalledTimes(isWrittenDirectly ? 0 : 1)
+        const whole = Buffer.concat(sent)
+        await there.untilSize(whole.length)
+        expectSame(there.bytes, whole)
+      })
+
+      test.each([0, 10])(
+        'delivers all of a pending write before the end, and %d bytes behind it',
+        async (size) => {
+          const { writer, reader, here, there } = await connectStalled()
+          writer.appendByReference(marked(MANY))
+          put(writer, marked(size, 1))
+          writer.end()
+          expect(writer.bufferedAmount).toBeGreaterThan(0)
+          await turns()
+          expect(there.events).toEqual([])
+          reader.resume()
+          await there.untilEvent('end')
+          expectSame(there.bytes, Buffer.concat([marked(MANY), marked(size, 1)]))
+          reader.end()
+          await here.untilEvent('closed')
+          expect(here.error).toBeUndefined()
+        },
+      )
+
+      test.each([0, 10])('drops a pending write, and %d bytes behind it, with the line', async (size) => {
+        const { writer, here } = await connectStalled()
+        writer.appendByReference(marked(MANY))
+        put(writer, marked(size, 1))
+        writer.flush()
+        writer.notifyDrain()
+        writer.destroy()
+        await here.untilEvent('closed')
+        await turns()
+        expect(here.events).toEqual(['closed'])
+        expect(here.error).toBeUndefined()
+        expect(here.drains).toBe(0)
+        expect(writer.bufferedAmount).toBe(0)
+        expect(writer.isBackedUp).toBe(false)
+        expect(writer.holdsReference).toBe(false)
+      })
+
+      test('reports the error of a peer that drops the line while a write is pending', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const writer = transportOf(accepted)
+        const here = start(writer)
+        writer.appendByReference(marked(MANY))
+        expect(writer.isBackedUp).toBe(true)
+        if (kind === 'tcp') dialled.resetAndDestroy()
+        else dialled.destroy()
+        await here.untilEvent('closed')
+        expect(here.events).toEqual(['closed'])
+        expect(here.error).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) })
+        expect(here.drains).toBe(0)
+        expect(writer.holdsReference).toBe(false)
+      })
+
+      test('reports the error of a write to a peer that is gone', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const writer = transportOf(accepted)
+        if (kind === 'tcp') dialled.resetAndDestroy()
+        else dialled.destroy()
+        await once(dialled, 'close')
+        const here = start(writer)
+        put(writer, 'nobody is there')
+        writer.flush()
+        put(writer, 'still nobody')
+        await here.untilEvent('closed')
+        if (kind !== 'tls') {
+          expect(here.error).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) })
+        }
+        await turns()
+        expect(writer.bufferedAmount).toBe(0)
       })
 
       test('never mixes the bytes of two peers, however slowly they read', async () => {

@@ -1,0 +1,29 @@
+// The head of a handshake as a connection keeps it: one string instead of an object with a string for each header,
+// unpacked when somebody asks. Thousands of idle connections have heads that nobody looks at.
+
+import { type HeaderMap, joinHeaders } from '../handshake/http1.ts'
+import type { HandshakeRequest } from './connection.ts'
+
+/** Keep the request of a handshake. */
+export class PackedRequest implements HandshakeRequest {
+  readonly target: string
+  #packed: string
+  #headers: HandshakeRequest['headers'] | undefined
+
+  constructor(target: string, headers: HeaderMap) {
+    this.target = target
+    // No header holds a line feed: the HTTP parser refuses it.
+    this.#packed = Object.entries(joinHeaders(headers)).flat().join('\n')
+  }
+
+  get headers(): HandshakeRequest['headers'] {
+    if (this.#headers === undefined) {
+      const parts = this.#packed.split('\n')
+      const headers: Record<string, string> = {}
+      for (let index = 0; index + 1 < parts.length; index += 2) headers[parts[index]!] = parts[index + 1]!
+      this.#headers = headers
+      this.#packed = ''
+    }
+    return this.#headers
+  }
+}
