@@ -21,6 +21,8 @@ export interface Load {
   /** Bytes of payload. */
   readonly size?: number
   readonly kind?: PayloadKind
+  /** Connections that are opened and closed before, for the mode `open`. */
+  readonly warmUpConnections?: number
   /** Messages a second, for the mode `latency`. */
   readonly rate?: number
 }
@@ -126,6 +128,7 @@ export async function runGenerator(
     size: load.size,
     kind: load.kind,
     rate: load.rate,
+    'warm-up-connections': load.warmUpConnections,
     duration: mode === 'open' ? undefined : timing.duration,
     'warm-up': mode === 'open' ? undefined : timing.warmUp,
   }

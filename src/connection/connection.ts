@@ -70,7 +70,7 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
   /** Begin to read: into a handler object if one is given, else for `receive()` and loops. @internal */
   start(handler?: ConnectionHandler<Data>): void {
     if (handler !== undefined) {
-      void new HandlerConsumer(handler, this, this.#link).open()
+      new HandlerConsumer(handler, this, this.#link).open()
       return
     }
     const { receiveHighWaterMark, receiveLowWaterMark } = this.#link.options

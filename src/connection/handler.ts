@@ -47,18 +47,31 @@ export class HandlerConsumer<Data> implements Consumer {
   }
 
   /** Call `open` and begin to read; messages wait while what it returned is pending. */
-  async open(): Promise<void> {
-    const link = this.#link
+  open(): void {
+    const pending = this.#callOpen()
+    if (pending !== undefined) {
+      this.#waiting = []
+      void this.#opened(pending)
+    }
+    // Reading begins at once: `open` may wait for a pong, or for `close()`, whose end only a reader hears.
+    this.#link.start(this)
+    if (pending === undefined) this.#isOpened = true
+  }
+
+  #callOpen(): void | Promise<void> {
     try {
-      const pending = this.#handler.open?.(this.#connection)
-      if (pending !== undefined) this.#waiting = []
-      // Reading begins at once: `open` may wait for a pong, or for `close()`, whose end only a reader hears.
-      link.start(this)
-      if (pending !== undefined) await pending
+      return this.#handler.open?.(this.#connection)
     } catch (error) {
       this.#failed(error)
     }
-    if (!link.isStarted) link.start(this)
+  }
+
+  async #opened(pending: Promise<void>): Promise<void> {
+    try {
+      await pending
+    } catch (error) {
+      this.#failed(error)
+    }
     this.#isOpened = true
     this.#deliverWaiting()
   }

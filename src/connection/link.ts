@@ -425,9 +425,12 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     const info = this.#makeInfo()
     this.#info = info
     const senders = this.#takeSenders()
-    const closedError = this.closedError()
-    for (const sender of senders) sender.reject(closedError)
-    this.#pings?.rejectAll(closedError)
+    // An error takes its stack along: it is made for those who wait, and mostly nobody does.
+    if (senders.length > 0 || (this.#pings?.size ?? 0) > 0) {
+      const closedError = this.closedError()
+      for (const sender of senders) sender.reject(closedError)
+      this.#pings?.rejectAll(closedError)
+    }
     this.#consumer.closed(info)
     this.#closed?.resolve(info)
     this.#onClosed?.(this.#closedSubject as never)

@@ -1,7 +1,7 @@
 // The head of a handshake as a connection keeps it: one string instead of an object with a string for each header,
 // unpacked when somebody asks. Thousands of idle connections have heads that nobody looks at.
 
-import { type HeaderMap, joinHeaders } from '../handshake/http1.ts'
+import { type HeaderMap, headerValue } from '../handshake/http1.ts'
 import type { HandshakeRequest } from './connection.ts'
 
 /** Keep the request of a handshake. */
@@ -12,8 +12,10 @@ export class PackedRequest implements HandshakeRequest {
 
   constructor(target: string, headers: HeaderMap) {
     this.target = target
+    const parts: string[] = []
+    for (const name of Object.keys(headers)) parts.push(name, headerValue(headers, name) ?? '')
     // No header holds a line feed: the HTTP parser refuses it.
-    this.#packed = Object.entries(joinHeaders(headers)).flat().join('\n')
+    this.#packed = parts.join('\n')
   }
 
   get headers(): HandshakeRequest['headers'] {

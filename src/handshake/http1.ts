@@ -265,7 +265,7 @@ export function joinHeaders(headers: HeaderMap): Record<string, string> {
 }
 
 /** Read a header as one value: an array becomes the list it stands for (RFC 9110 section 5.3). */
-function headerValue(headers: HeaderMap, lowerName: string): string | undefined {
+export function headerValue(headers: HeaderMap, lowerName: string): string | undefined {
   const value = headers[lowerName]
   return typeof value === 'object' ? value.join(', ') : value
 }

@@ -15,6 +15,7 @@ import { selectSubprotocol } from '../handshake/subprotocol.ts'
 import { engine } from '../kernel/engine.ts'
 import { CloseCode } from '../protocol/close-code.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
+import { beginTurn, endTurn } from '../transport/flush-queue.ts'
 import { SocketTransport } from '../transport/socket-transport.ts'
 import { acceptValue } from './accept-value.ts'
 import type { CloseOptions } from './close-options.ts'
@@ -54,6 +55,15 @@ export class Acceptor<Data> {
 
   /** Answer a handshake; never throws, whatever the request is like. */
   accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    beginTurn()
+    try {
+      this.#accept(request, socket, head)
+    } finally {
+      endTurn()
+    }
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     if (awaitsResponse(request)) {
       // Its bytes would come in between our frames. Only an attacker sends a handshake before the answer is there.
       socket.destroy()

@@ -282,7 +282,7 @@ describe.each(ROLES)('%s', (role) => {
         },
       })
       expect(link.info).toBeUndefined()
-      link.onceClosed(() => log.push('callback'))
+      link.onceClosed((name) => log.push(name), 'callback')
       connection.terminate()
       await settle()
       expect(log).toEqual(['consumer', 'callback'])
