@@ -87,8 +87,8 @@ async function main(options: Options): Promise<void> {
     ),
   }))
   const settings = { timing, rounds: options.rounds, pin, against }
-  const publication = makePublication({ date, machine, presences }, works, measurements, runtimes[0]!)
-  const report = { publication, machine, settings, verdicts, works: summaries, measurements, failures }
+  const publication = makePublication({ date, machine, presences }, works, measurements, runtimes)
+  const report = { publication, machine, settings, works: summaries, measurements, failures }
   writeFileSync(`${output}.json`, `${JSON.stringify(report, undefined, 2)}\n`)
   const pictures = plot(works, measurements, titles, runtimes)
   for (const [name, svg] of pictures) writeFileSync(`${output}-${name}.svg`, svg)
@@ -96,7 +96,7 @@ async function main(options: Options): Promise<void> {
   if (pictures.size > 0) console.log(`Plots: ${[...pictures.keys()].map((name) => `${name}.svg`).join(', ')}`)
   if (options.publish) {
     publish(publication)
-    console.log('Published into the README files.')
+    console.log('Published into the README files and docs/topics/performance.md.')
   }
   if (failures.length > 0) process.exitCode = 1
 }

@@ -36,7 +36,7 @@ const usage = `npm run bench -- [options]
   --list            show all works
   --peers a,b       only these peers: ${peers.map(({ name }) => name).join(', ')}
   --against PEER    compare with this peer instead of openline
-  --rounds N        rounds, 1 to 100
+  --rounds N[,M]    rounds of the works with targets, and of the others, each 1 to 100 (5,3)
   --seconds S       seconds of each measurement, 0.1 to 60
   --pin             process under test on CPU 0, load generator on CPU 1 (needs taskset)
   --node FILE       run what runs on Node on this one; can be given several times
@@ -72,13 +72,14 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   }
   const { quick } = values
   const seconds = number('seconds', values.seconds ?? (quick ? '0.6' : '1.5'), 0.1, 60)
-  const rounds = (fallback: string): number => Math.round(number('rounds', values.rounds ?? fallback, 1, 100))
+  const [main = '', other = main] = (values.rounds ?? (quick ? '2' : '5,3')).split(',')
+  const rounds = (text: string): number => Math.round(number('rounds', text, 1, 100))
   const runtimes = values.node?.map((file) => asRuntime(fromCaller(file))) ?? defaultRuntimes()
   return {
     works: pickWorks(values.works ?? (quick ? 'main' : undefined)),
     peers: values.peers === undefined ? (quick ? forTargets() : peers) : pick('peer', peers, values.peers),
     against: pick('peer', peers, values.against)[0]!.name,
-    rounds: quick ? { main: rounds('2'), other: rounds('2') } : { main: rounds('5'), other: rounds('3') },
+    rounds: { main: rounds(main), other: rounds(other) },
     timing: { duration: Math.round(seconds * 1000), warmUp: quick ? 400 : 500 },
     pin: values.pin,
     runtimes: quick ? runtimes.slice(0, 1) : runtimes,

@@ -1,15 +1,16 @@
-// Puts results where readers find them: results/published.*, and the table in both README files. What stands between
-// the marks in a README is written here and nowhere else; a test compares it with the published figures.
+// Puts results where readers find them: results/published.*, the table in both README files, the verdicts in the page
+// on performance. A test compares these with the published figures.
 
-import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { PeerName } from '../peers.ts'
 import { type Target, targets } from '../targets.ts'
 import { works as allWorks, type Work } from '../works.ts'
+import { markdownTable, writeBlock } from './blocks.ts'
 import type { Machine } from './machine.ts'
 import type { Language } from './plots.ts'
 import { formatCost, type Presence } from './report.ts'
 import { type Measurement, type Summary, summarise } from './statistics.ts'
+import { formatRatio, formatTarget, judge, type Verdict, wordFor } from './verdicts.ts'
 
 /** What is published, as it lies in results/published.json. */
 export interface Publication {
@@ -19,16 +20,15 @@ export interface Publication {
   readonly runtime: string
   readonly presences: readonly Presence[]
   readonly rows: readonly { readonly work: string; readonly summaries: readonly Summary[] }[]
+  readonly runtimes: readonly string[]
+  readonly verdicts: readonly Verdict[]
 }
-
-const begin = '<!-- benchmark: written by npm run bench -- --publish -->'
-const end = '<!-- /benchmark -->'
 
 const columns: readonly PeerName[] = ['ws', 'ws-bufferutil', 'uws', 'bun']
 
 const words = {
   en: {
-    file: '../../README.md',
+    file: 'README.md',
     heading: ['', 'openline', 'ws', 'ws + bufferutil', 'uWebSockets.js', 'Bun'],
     picture: ['CPU per message of each library beside openline', 'main.svg'],
     note: (runtime: string, { machine, date }: Publication) =>
@@ -37,7 +37,7 @@ const words = {
     works: {} as Record<string, string>,
   },
   'zh-CN': {
-    file: '../../README.zh-CN.md',
+    file: 'README.zh-CN.md',
     heading: ['', 'openline', 'ws', 'ws + bufferutil', 'uWebSockets.js', 'Bun'],
     picture: ['各个库每条消息的 CPU 时间与 openline 之比', 'main.zh-CN.svg'],
     note: (runtime: string, { machine, date }: Publication) =>
@@ -76,24 +76,52 @@ export function renderBlock(publication: Publication, language: Language): strin
     })
     return [[works[name] ?? work.title, cost, ...ratios]]
   })
-  const lines = [heading, heading.map((_, index) => (index === 0 ? '---' : '---:')), ...rows]
   return [
-    begin,
     `![${picture[0]}](benchmarks/results/published-${picture[1]})`,
     '',
-    ...lines.map((cells) => `| ${cells.join(' | ')} |`),
+    markdownTable(heading, rows),
     '',
     note(publication.runtime, publication),
-    end,
   ].join('\n')
 }
 
-/** Puts a block between the marks. Throws if the text has none. */
-export function replaceBlock(text: string, block: string): string {
-  const from = text.indexOf(begin)
-  const to = text.indexOf(end)
-  if (from === -1 || to === -1) throw new Error(`the text lacks the marks ${begin} and ${end}`)
-  return text.slice(0, from) + block + text.slice(to + end.length)
+/** Writes the verdict on each target, as it stands in docs/topics/performance.md. */
+export function renderTargets({ verdicts, runtimes }: Publication): string {
+  const rows = verdicts.map(({ target, ratios }) => [
+    target.title,
+    target.against,
+    formatTarget(target),
+    ...ratios.map((ratio) =>
+      ratio === undefined
+        ? wordFor(target, ratio)
+        : `${formatRatio(target, ratio)}, ${wordFor(target, ratio)}`,
+    ),
+  ])
+  return markdownTable(['work', 'against', 'wanted', ...runtimes], rows, 2)
+}
+
+/** A work under the profiler. */
+export interface ProfiledWork {
+  readonly name: string
+  readonly title: string
+  /** µs of CPU per message. */
+  readonly cost: number
+  readonly shares: Readonly<Record<string, number>>
+}
+
+/** Writes where a message's time goes, as it stands in docs/topics/performance.md. */
+export function renderProfile(works: readonly ProfiledWork[]): string {
+  const rows = Object.keys(works[0]?.shares ?? {}).map((kind) => [
+    kind,
+    ...works.map(({ cost, shares }) => (cost * shares[kind]!).toFixed(cost < 10 ? 3 : 1)),
+  ])
+  rows.push(['all', ...works.map(({ cost }) => cost.toFixed(cost < 10 ? 3 : 1))])
+  const heading = ['µs of CPU per message', ...works.map(({ title }) => title.replace('echo, ', ''))]
+  return [
+    '![Where a message’s time goes](../../benchmarks/results/published-profile.svg)',
+    '',
+    markdownTable(heading, rows),
+  ].join('\n')
 }
 
 /** Where published results lie, without an ending. */
@@ -104,10 +132,13 @@ export function makePublication(
   run: { readonly date: Date; readonly machine: Machine; readonly presences: readonly Presence[] },
   works: readonly Work[],
   measurements: readonly Measurement[],
-  runtime: string,
+  runtimes: readonly string[],
 ): Publication {
   const { cpu, cores, kernel } = run.machine
+  const runtime = runtimes[0]!
   return {
+    runtimes,
+    verdicts: judge(works, measurements, runtimes),
     date: run.date.toISOString(),
     machine: { cpu, cores, kernel },
     runtime,
@@ -124,10 +155,10 @@ export function makePublication(
   }
 }
 
-/** Writes the table into both README files. */
+/** Writes the table into both README files, and the verdicts into the page on performance. */
 export function publish(publication: Publication): void {
   for (const language of ['en', 'zh-CN'] as const) {
-    const file = fileURLToPath(new URL(words[language].file, import.meta.url))
-    writeFileSync(file, replaceBlock(readFileSync(file, 'utf8'), renderBlock(publication, language)))
+    writeBlock(words[language].file, 'benchmark', renderBlock(publication, language))
   }
+  writeBlock('docs/topics/performance.md', 'targets', renderTargets(publication))
 }

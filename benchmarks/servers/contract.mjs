@@ -29,6 +29,8 @@ export function announce(actualPort, version, runtime = `Node ${process.version.
   })
   // A harness that was killed cannot send SIGTERM; its pipe ends all the same.
   process.stdin.on('end', () => process.exit())
+  // Profiles are written at an orderly exit only.
+  process.on('SIGTERM', () => process.exit())
   console.log(JSON.stringify({ port: actualPort, version, runtime }))
 }
 
