@@ -15,6 +15,7 @@ import type { Consumer } from './consumer.ts'
 import { diagnose } from './diagnosis.ts'
 import { Heartbeat, type HeartbeatTarget } from './heartbeat.ts'
 import type { Flow } from './inbox.ts'
+import { MessageDeadline, type MessageDeadlineTarget } from './message-deadline.ts'
 import type { ResolvedConnectionOptions } from './options.ts'
 import { PendingPings } from './pending-pings.ts'
 
@@ -44,7 +45,9 @@ interface Sender {
 }
 
 /** Run one connection. */
-export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget, TimerTask, Flow {
+export class Link
+  implements TransportHandler, ProtocolHandler, HeartbeatTarget, MessageDeadlineTarget, TimerTask, Flow
+{
   readonly transport: Transport
   readonly protocol: Protocol
   readonly options: ResolvedConnectionOptions
@@ -237,27 +240,8 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     assertControlPayload(payload, 'ping')
     if (this.#state !== 'open') return this.refuse()
     this.#pings ??= new PendingPings()
-    const pings = this.#pings
-    const promise = new Promise<number>((resolve, reject) => {
-      signal?.throwIfAborted()
-      const onAbort = (): void => {
-        pings.remove(payload)
-        reject(signal!.reason)
-      }
-      const settle = {
-        resolve: (latency: number) => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve(latency)
-        },
-        reject: (error: Error) => {
-          signal?.removeEventListener('abort', onAbort)
-          reject(error)
-        },
-      }
-      pings.assertFree(payload)
+    const promise = this.#pings.wait(payload, this.clock.now(), signal, () => {
       this.protocol.sendPing(payload)
-      pings.add(payload, this.clock.now(), settle)
-      signal?.addEventListener('abort', onAbort)
     })
     promise.catch(ignore)
     return promise
@@ -506,22 +490,15 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
     const { messageTimeout } = this.options
     if (messageTimeout === Number.POSITIVE_INFINITY || !this.protocol.isReceivingMessage) return
     if (this.#messageDeadline !== undefined || this.#state !== 'open') return
-    this.#messageDeadline = new MessageDeadline(this)
-    this.#wheel.schedule(this.#messageDeadline, messageTimeout)
+    this.#messageDeadline = new MessageDeadline(this.#wheel, messageTimeout, this)
   }
 
   #stopMessageDeadline(): void {
-    if (this.#messageDeadline === undefined) return
-    this.#wheel.cancel(this.#messageDeadline)
+    this.#messageDeadline?.stop()
     this.#messageDeadline = undefined
   }
 
   messageTimedOut(): void {
-    // While we do not read, the rest of the message may lie before our door.
-    if (this.isReadingPaused) {
-      this.#wheel.schedule(this.#messageDeadline!, this.options.messageTimeout)
-      return
-    }
     const error = new ProtocolError('WS_MESSAGE_TIMEOUT', `${this.options.messageTimeout} ms`)
     this.fail(error.closeCode, error, error.reason)
   }
@@ -548,20 +525,6 @@ export class Link implements TransportHandler, ProtocolHandler, HeartbeatTarget,
       }),
       error: this.#error,
     }
-  }
-}
-
-/** The time by which the message that is coming must be complete. */
-class MessageDeadline implements TimerTask {
-  due: number | undefined = undefined
-  readonly #link: Link
-
-  constructor(link: Link) {
-    this.#link = link
-  }
-
-  onTimer(): void {
-    this.#link.messageTimedOut()
   }
 }
 

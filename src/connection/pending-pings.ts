@@ -27,6 +27,40 @@ export class PendingPings {
     if (this.#pings.some((ping) => ping.payload === key)) throw new StateError('WS_DUPLICATE_PING')
   }
 
+  /**
+   * Send a ping and wait for its pong: resolve to the latency in ms. Rejects with a StateError when a ping with this
+   * payload is under way, and with the signal's reason.
+   */
+  wait(
+    payload: Uint8Array,
+    sentAt: number,
+    signal: AbortSignal | undefined,
+    send: () => void,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted()
+      this.assertFree(payload)
+      send()
+      const onAbort = (): void => {
+        this.remove(payload)
+        reject(signal!.reason)
+      }
+      const stop = (): void => signal?.removeEventListener('abort', onAbort)
+      const settle = {
+        resolve: (latency: number) => {
+          stop()
+          resolve(latency)
+        },
+        reject: (error: Error) => {
+          stop()
+          reject(error)
+        },
+      }
+      this.add(payload, sentAt, settle)
+      signal?.addEventListener('abort', onAbort)
+    })
+  }
+
   /** Note a ping that was sent; without `settle` it is a heartbeat, for which nobody waits. */
   add(payload: Uint8Array, sentAt: number, settle: PendingPing['settle']): void {
     if (settle === undefined) this.#forgetOldHeartbeat()

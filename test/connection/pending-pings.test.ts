@@ -99,3 +99,33 @@ describe('PendingPings', () => {
     expect(pings.acknowledge(utf8('heartbeat 995'), 2000)).toBe(1005)
   })
 })
+
+describe('wait', () => {
+  test('sends, and resolves to the latency when the pong comes', async () => {
+    const pings = new PendingPings()
+    let sent = 0
+    const latency = pings.wait(utf8('a'), 100, undefined, () => void sent++)
+    expect(sent).toBe(1)
+    pings.acknowledge(utf8('a'), 142)
+    expect(await latency).toBe(42)
+  })
+
+  test('rejects with the signal’s reason, and forgets the ping', async () => {
+    const pings = new PendingPings()
+    const controller = new AbortController()
+    const latency = pings.wait(utf8('a'), 0, controller.signal, () => {})
+    controller.abort('enough')
+    await expect(latency).rejects.toBe('enough')
+    expect(pings.size).toBe(0)
+  })
+
+  test('sends nothing when the signal was aborted before, or the payload is under way', async () => {
+    const pings = new PendingPings()
+    const send = (): never => {
+      throw new Error('sent')
+    }
+    await expect(pings.wait(utf8('a'), 0, AbortSignal.abort('no'), send)).rejects.toBe('no')
+    pings.add(utf8('a'), 0, undefined)
+    await expect(pings.wait(utf8('a'), 0, undefined, send)).rejects.toThrow(StateError)
+  })
+})
