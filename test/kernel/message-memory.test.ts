@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { pattern } from '../support/bytes.ts'
 
@@ -235,17 +236,43 @@ describe('pacing of young collections', () => {
     }
   })
 
-  test.each(['linux', 'darwin', 'win32'])('works on %s', async (platform) => {
-    const original = Object.getOwnPropertyDescriptor(process, 'platform')!
+  test('leaves no function of V8 behind in the program', async () => {
+    const before = (globalThis as { gc?: unknown }).gc
+    receive(await load(), 3 * PORTION)
+    expect((globalThis as { gc?: unknown }).gc).toBe(before)
+    expect(runInNewContext('typeof gc')).toBe(typeof before)
+  })
+})
+
+describe('the lesson for the allocator', () => {
+  test.each([
+    ['linux', 1],
+    ['darwin', 0],
+    ['win32', 0],
+  ])('is given on %s %d times', async (platform, times) => {
     const v8 = new CountingV8()
     const module = await v8.load()
+    const lessons: { size: number; collections: number }[] = []
+    vi.stubGlobal(
+      'ArrayBuffer',
+      class extends ArrayBuffer {
+        constructor(size: number) {
+          super(size)
+          lessons.push({ size, collections: v8.collections.length })
+        }
+      },
+    )
+    const original = Object.getOwnPropertyDescriptor(process, 'platform')!
     try {
       Object.defineProperty(process, 'platform', { ...original, value: platform })
-      receive(module, PORTION)
+      receive(module, 3 * PORTION)
     } finally {
       Object.defineProperty(process, 'platform', original)
+      vi.unstubAllGlobals()
     }
-    receive(module, PORTION)
-    expect(v8.takeCount()).toBeGreaterThan(1)
+    // Just below 32 MiB, beyond which glibc learns nothing; and after what was young is gone.
+    const lesson = { size: 32 * MIB - 64 * 1024, collections: 1 }
+    expect(lessons).toEqual(Array.from({ length: times }, () => lesson))
+    expect(v8.takeCount()).toBe(4)
   })
 })

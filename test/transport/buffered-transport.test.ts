@@ -84,6 +84,68 @@ describe('BufferedTransport', () => {
     expect(transport.writes.map(String)).toEqual(['head payload ', 'more'])
   })
 
+  test('writes frames that others send too in order with its own, and leaves them as they are', async () => {
+    const transport = new SlowTransport()
+    const frames = ['one ', 'two ', 'three ', 'five '].map((text) => Buffer.from(text))
+    const [one, two, three, five] = frames as [Buffer, Buffer, Buffer, Buffer]
+    for (const frame of [one, two, three]) transport.appendShared(frame)
+    expect(transport.unflushedBytes).toBe(14)
+    expect(transport.writes).toEqual([])
+    write(transport, 'four ')
+    transport.appendShared(five)
+    write(transport, 'six')
+    await turns(1)
+    expect(transport.unflushedBytes).toBe(0)
+    // What is on its way already takes a frame along.
+    expect(transport.writes.map(String)).toEqual(['one ', 'two ', 'three ', 'four five six'])
+    expect(frames.map(String)).toEqual(['one ', 'two ', 'three ', 'five '])
+  })
+
+  test('writes a frame that others send too by itself when there is no room for it', async () => {
+    const transport = new SlowTransport()
+    write(transport, marked(SLOT - 10, 1))
+    transport.appendShared(marked(11, 2))
+    write(transport, 'after')
+    await turns(1)
+    expect(transport.writes.map((bytes) => bytes.length)).toEqual([SLOT - 10, 11, 5])
+    const whole = Buffer.concat([marked(SLOT - 10, 1), marked(11, 2), Buffer.from('after')])
+    expect(Buffer.compare(transport.written, whole)).toBe(0)
+  })
+
+  test.each([
+    ['many', 64, 10],
+    ['large', 1, SLOT],
+  ])('writes frames that others send too before the end of the turn when they are %s', (_, count, size) => {
+    const transport = new SlowTransport()
+    for (let index = 0; index < count - 1; index++) transport.appendShared(marked(size, index))
+    expect(transport.writes).toEqual([])
+    transport.appendShared(marked(size, count - 1))
+    expect(transport.writes).toHaveLength(count)
+    expect(transport.unflushedBytes).toBe(0)
+  })
+
+  test('keeps the order when a write of its own delivers input while frames of others wait', async () => {
+    const transport = new SlowTransport()
+    write(transport, marked(SLOT, 1))
+    transport.appendShared(Buffer.from('shared '))
+    transport.reaction = () => {
+      transport.reaction = undefined
+      write(transport, 'from inside ')
+      transport.appendShared(Buffer.from('and shared'))
+    }
+    await turns(2)
+    expect(transport.written.subarray(SLOT).toString()).toBe('shared from inside and shared')
+  })
+
+  test('forgets frames that others send too when it is discarded', async () => {
+    const transport = new SlowTransport()
+    transport.appendShared(Buffer.from('never sent'))
+    transport.discard()
+    expect(transport.unflushedBytes).toBe(0)
+    await turns(1)
+    expect(transport.writes).toEqual([])
+  })
+
   test('writes text as Latin-1 before the bytes that follow, and no further than its end', async () => {
     const transport = new SlowTransport()
     write(transport, 'before ')

@@ -111,9 +111,11 @@ async function read(socket: Socket, size: number): Promise<Buffer> {
   })
 }
 
-async function expectNotTrusted({ writeDirectly, NOT_WRITTEN }: Module): Promise<void> {
+async function expectNotTrusted(module: Module): Promise<void> {
+  const { writeDirectly, writeAllDirectly, NOT_WRITTEN } = module
   const { accepted } = await connect()
   expect(writeDirectly(accepted, Buffer.from('x'), undefined, untold)).toBe(NOT_WRITTEN)
+  expect(writeAllDirectly(accepted, [Buffer.from('x')], untold)).toBe(NOT_WRITTEN)
 }
 
 describe('tryDirectWrite', () => {
@@ -276,6 +278,18 @@ describe('writeDirectly', () => {
     expect(writeDirectly(accepted, Buffer.from('x'), undefined, untold)).toBe(NOT_WRITTEN)
   })
 
+  test('writes nothing to a socket whose writing will end when all before it has left', async () => {
+    const { writeDirectly, NOT_WRITTEN } = await loadTrusted()
+    const { accepted, dialled } = await connect()
+    accepted.write(marked(MANY))
+    accepted.end()
+    expect(writeDirectly(accepted, Buffer.from('x'), undefined, untold)).toBe(NOT_WRITTEN)
+    const ended = once(dialled, 'end')
+    const received = await read(dialled, MANY)
+    await ended
+    expectSame(received, marked(MANY))
+  })
+
   test('writes one piece and two, in order, and tells nobody of what was taken at once', async () => {
     const { writeDirectly } = await loadTrusted()
     const { accepted, dialled } = await connect()
@@ -428,6 +442,42 @@ describe('writeDirectly', () => {
     await once(dialled, 'close')
     expect(writeDirectly(accepted, Buffer.from('x'), undefined, untold)).toBe(NOT_WRITTEN)
     expect(writeDirectly(accepted, Buffer.from('x'), Buffer.from('y'), untold)).toBe(NOT_WRITTEN)
+  })
+})
+
+describe('writeAllDirectly', () => {
+  test('writes one piece and many, in order', async () => {
+    const { writeAllDirectly } = await loadTrusted()
+    const { accepted, dialled } = await connect()
+    const pieces = Array.from({ length: 100 }, (_, index) => marked(index * 10, index))
+    expect(writeAllDirectly(accepted, [Buffer.from('one')], untold)).toBe(0)
+    expect(writeAllDirectly(accepted, pieces, untold)).toBe(0)
+    const whole = Buffer.concat([Buffer.from('one'), ...pieces])
+    expectSame(await read(dialled, whole.length), whole)
+  })
+
+  test('writes nothing to a socket whose writing has ended', async () => {
+    const { writeAllDirectly, NOT_WRITTEN } = await loadTrusted()
+    const { accepted } = await connect()
+    accepted.end()
+    expect(writeAllDirectly(accepted, [Buffer.from('x'), Buffer.from('y')], untold)).toBe(NOT_WRITTEN)
+  })
+
+  test.each([1, 16])('keeps %d pieces that the system does not take until it has', async (count) => {
+    const { writeAllDirectly } = await loadTrusted()
+    const { accepted, dialled } = await connect()
+    const writer = new Writer()
+    const makePieces = (): Buffer[] =>
+      Array.from({ length: count }, (_, index) => marked(MANY / count, index))
+    expect(writeAllDirectly(accepted, makePieces(), writer)).toBeGreaterThan(0)
+    await turns()
+    collectGarbage()
+    const others = Array.from({ length: 4 * count }, () => Buffer.allocUnsafeSlow(MANY / count).fill(0xff))
+    expectSame(await read(dialled, MANY), Buffer.concat(makePieces()))
+    await writer.told
+    await turns()
+    expect(writer.reports).toEqual([undefined])
+    expect(others.every((bytes) => bytes[0] === 0xff)).toBe(true)
   })
 })
 

@@ -101,6 +101,7 @@ describe('beginTurn and endTurn', () => {
   })
 
   test('schedule nothing for what was noted in between', async () => {
+    await endOfTurn()
     const nextTick = vi.spyOn(process, 'nextTick')
     beginTurn()
     flushLater(target('one'))

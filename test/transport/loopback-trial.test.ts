@@ -77,6 +77,25 @@ describe('runLoopbackTrial', () => {
     expect(sockets!.dialled.destroyed).toBe(true)
   })
 
+  test.each(['accepted', 'dialled'] as const)(
+    'resolves when only the %s socket is closed, while the other keeps what nobody reads',
+    async (which) => {
+      const run = await load()
+      let closed: Socket | undefined
+      let open: Socket | undefined
+      await run((accepted, dialled) => {
+        ;[closed, open] = which === 'accepted' ? [accepted, dialled] : [dialled, accepted]
+        const it = closed
+        // It has arrived when it was read.
+        open.once('readable', () => it.destroy())
+        it.write('unread')
+        return true
+      })
+      expect(closed!.closed).toBe(true)
+      open!.destroy()
+    },
+  )
+
   test.each(['accepted', 'dialled'] as const)('resolves when the %s socket breaks', async (which) => {
     const run = await load()
     let sockets: Record<'accepted' | 'dialled', Socket> | undefined

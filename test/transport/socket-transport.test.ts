@@ -13,16 +13,14 @@ import { tlsCertificate, tlsKey } from '../support/tls.ts'
 
 const NO_HEAD = new Uint8Array(0)
 /** More than the system keeps for a peer that does not read. */
-const MANY = 16 * 1024 * 1024
+const many = marked(16 * 1024 * 1024)
 
 type Kind = 'tcp' | 'unix' | 'tls'
 
-/** The ways past the stream, each of which can be missing. */
+/** With all that this runtime's sockets can do, and as where they can do nothing of it. */
 const modes = [
-  { name: 'all fast ways', sharedRead: true, directWrite: true },
-  { name: 'shared read only', sharedRead: true, directWrite: false },
-  { name: 'direct write only', sharedRead: false, directWrite: true },
-  { name: 'none of the fast ways', sharedRead: false, directWrite: false },
+  { name: 'with all fast ways', isFast: true },
+  { name: 'with none of the fast ways', isFast: false },
 ]
 
 /** Two sockets that are connected, the first of which was accepted. */
@@ -142,7 +140,7 @@ function countWrites(socket: Socket): () => number {
   return () => spies.reduce((sum, { mock }) => sum + mock.calls.length, 0)
 }
 
-for (const { name, sharedRead, directWrite } of modes) {
+for (const { name, isFast } of modes) {
   describe(name, () => {
     let SocketTransport: typeof SocketTransportType
     let kernel: Kernel
@@ -150,14 +148,14 @@ for (const { name, sharedRead, directWrite } of modes) {
     // What is read at load is read anew: this file's modules are loaded once for each mode.
     beforeAll(async () => {
       vi.resetModules()
-      vi.stubEnv('OPENLINE_SHARED_READ', sharedRead ? '' : 'off')
-      vi.stubEnv('OPENLINE_DIRECT_WRITE', directWrite ? '' : 'off')
+      vi.stubEnv('OPENLINE_SHARED_READ', isFast ? '' : 'off')
+      vi.stubEnv('OPENLINE_DIRECT_WRITE', isFast ? '' : 'off')
       const { trySharedRead } = await import('../../src/transport/shared-read.ts')
       const { tryDirectWrite } = await import('../../src/transport/direct-write.ts')
       const { prepareSockets, ...module } = await import('../../src/transport/socket-transport.ts')
       await prepareSockets()
-      expect(await trySharedRead()).toBe(sharedRead)
-      expect(await tryDirectWrite()).toBe(directWrite)
+      expect(await trySharedRead()).toBe(isFast)
+      expect(await tryDirectWrite()).toBe(isFast)
       SocketTransport = module.SocketTransport
       kernel = (await import('../../src/kernel/engine.ts')).engine.kernel
     })
@@ -203,8 +201,8 @@ for (const { name, sharedRead, directWrite } of modes) {
     })
 
     describe.each(['tcp', 'unix', 'tls'] as const)('SocketTransport over %s', (kind) => {
-      const isReadShared = sharedRead && kind !== 'tls'
-      const isWrittenDirectly = directWrite && kind !== 'tls'
+      /** Reads into the memory of the kernel, and writes past the stream. */
+      const isDirect = isFast && kind !== 'tls'
 
       /** Connect a writer to a reader that does not read. */
       async function connectStalled(): Promise<{
@@ -239,12 +237,12 @@ for (const { name, sharedRead, directWrite } of modes) {
         expect(recorder.bytes.toString()).toBe('head from the stream and from the line')
       })
 
-      test(`reads ${isReadShared ? 'into the memory of the kernel' : 'as data'}`, async () => {
+      test(`reads ${isDirect ? 'into the memory of the kernel' : 'as data'}`, async () => {
         const { accepted, dialled } = await connectSockets(kind)
         const recorder = start(transportOf(accepted))
         dialled.write('hello')
         await recorder.untilSize(5)
-        expect(recorder.reads).toBe(isReadShared ? 1 : 0)
+        expect(recorder.reads).toBe(isDirect ? 1 : 0)
       })
 
       test('stays paused when the head led to a pause', async () => {
@@ -321,7 +319,7 @@ for (const { name, sharedRead, directWrite } of modes) {
         expect(seen).toEqual([0, 1])
       })
 
-      test(`writes ${isWrittenDirectly ? 'past the stream' : 'by the stream'}`, async () => {
+      test(`writes ${isDirect ? 'past the stream' : 'by the stream'}`, async () => {
         const { accepted, dialled } = await connectSockets(kind)
         const transport = transportOf(accepted)
         start(transport)
@@ -333,14 +331,14 @@ for (const { name, sharedRead, directWrite } of modes) {
         transport.appendByReference(Buffer.from('three'))
         await peer.untilSize(13)
         expect(peer.bytes.toString()).toBe('one two three')
-        expect(write).toHaveBeenCalledTimes(isWrittenDirectly ? 0 : 3)
+        expect(write).toHaveBeenCalledTimes(isDirect ? 0 : 3)
       })
 
       test('is backed up while one write is pending, and reports once that all of it was taken', async () => {
         const { writer, reader, here, there } = await connectStalled()
-        writer.appendByReference(marked(MANY))
+        writer.appendByReference(many)
         expect(writer.bufferedAmount).toBeGreaterThan(0)
-        expect(writer.bufferedAmount).toBeLessThanOrEqual(MANY)
+        expect(writer.bufferedAmount).toBeLessThanOrEqual(many.length)
         expect(writer.isBackedUp).toBe(true)
         expect(writer.holdsReference).toBe(true)
         writer.notifyDrain()
@@ -353,15 +351,15 @@ for (const { name, sharedRead, directWrite } of modes) {
         expect(writer.bufferedAmount).toBe(0)
         expect(writer.isBackedUp).toBe(false)
         expect(writer.holdsReference).toBe(false)
-        await there.untilSize(MANY)
+        await there.untilSize(many.length)
         await turns()
         expect(here.drains).toBe(1)
-        expectSame(there.bytes, marked(MANY))
+        expectSame(there.bytes, many)
       })
 
       test('reports a drain when that has left too which was written behind a pending write', async () => {
         const { writer, reader, here, there } = await connectStalled()
-        writer.appendByReference(marked(MANY))
+        writer.appendByReference(many)
         const { bufferedAmount } = writer
         put(writer, 'and this')
         expect(writer.bufferedAmount).toBe(bufferedAmount + 8)
@@ -372,7 +370,7 @@ for (const { name, sharedRead, directWrite } of modes) {
         reader.resume()
         await drained
         expect(writer.bufferedAmount).toBe(0)
-        await there.untilSize(MANY + 8)
+        await there.untilSize(many.length + 8)
         await turns()
         expect(here.drains).toBe(1)
       })
@@ -395,25 +393,14 @@ for (const { name, sharedRead, directWrite } of modes) {
 
       test('keeps the order of what is taken at once, what is pending, and what comes behind it', async () => {
         const { accepted, writer, reader, here, there } = await connectStalled()
-        const sent = [
-          marked(10, 1),
-          marked(MANY, 2),
-          marked(10, 3),
-          marked(100_000, 4),
-          marked(70_000, 5),
-          marked(10, 6),
-        ]
-        const [atOnce, pending, behind, referenced, large, last] = sent as [
-          Buffer,
-          Buffer,
-          Buffer,
-          Buffer,
-          Buffer,
-          Buffer,
-        ]
+        const atOnce = marked(10, 1)
+        const behind = marked(10, 2)
+        const referenced = marked(100_000, 3)
+        const large = marked(70_000, 4)
+        const last = marked(10, 5)
         put(writer, atOnce)
         writer.flush()
-        writer.appendByReference(pending)
+        writer.appendByReference(many)
         expect(writer.isBackedUp).toBe(true)
         put(writer, behind)
         writer.appendByReference(referenced)
@@ -428,17 +415,60 @@ for (const { name, sharedRead, directWrite } of modes) {
         const write = vi.spyOn(accepted, 'write')
         put(writer, last)
         writer.flush()
-        expect(write).toHaveBeenCalledTimes(isWrittenDirectly ? 0 : 1)
-        const whole = Buffer.concat(sent)
+        expect(write).toHaveBeenCalledTimes(isDirect ? 0 : 1)
+        const whole = Buffer.concat([atOnce, many, behind, referenced, large, last])
         await there.untilSize(whole.length)
         expectSame(there.bytes, whole)
+      })
+
+      test('writes frames that others send too as one, behind what came before', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const transport = transportOf(accepted)
+        start(transport)
+        const peer = start(transportOf(dialled))
+        const writes = countWrites(accepted)
+        for (const text of ['one ', 'two ', 'three ']) transport.appendShared(Buffer.from(text))
+        expect(transport.bufferedAmount).toBe(14)
+        await turns(1)
+        expect(writes()).toBe(1)
+        put(transport, 'four ')
+        transport.appendShared(Buffer.from('five '))
+        await turns(1)
+        expect(writes()).toBe(2)
+        transport.appendShared(Buffer.from('six '))
+        put(transport, 'seven')
+        await peer.untilSize(33)
+        expect(peer.bytes.toString()).toBe('one two three four five six seven')
+      })
+
+      test('carries frames that others send too to a peer that does not read, and to one that does', async () => {
+        const stalled = await connectStalled()
+        const other = await connectStalled()
+        other.reader.resume()
+        const frames = [0, 1, 2, 3].map((mark) => marked(30_000 + mark, mark))
+        frames.push(many.subarray(0, 1024 * 1024))
+        let rounds = 0
+        while (rounds < 16 || !stalled.writer.isBackedUp) {
+          rounds++
+          for (const frame of frames) {
+            stalled.writer.appendShared(frame)
+            other.writer.appendShared(frame)
+          }
+          await turns(1)
+        }
+        const whole = Buffer.concat(Array.from({ length: rounds }, () => frames).flat())
+        stalled.reader.resume()
+        for (const { there } of [stalled, other]) {
+          await there.untilSize(whole.length)
+          expectSame(there.bytes, whole)
+        }
       })
 
       test.each([0, 10])(
         'delivers all of a pending write before the end, and %d bytes behind it',
         async (size) => {
           const { writer, reader, here, there } = await connectStalled()
-          writer.appendByReference(marked(MANY))
+          writer.appendByReference(many)
           put(writer, marked(size, 1))
           writer.end()
           expect(writer.bufferedAmount).toBeGreaterThan(0)
@@ -446,7 +476,7 @@ for (const { name, sharedRead, directWrite } of modes) {
           expect(there.events).toEqual([])
           reader.resume()
           await there.untilEvent('end')
-          expectSame(there.bytes, Buffer.concat([marked(MANY), marked(size, 1)]))
+          expectSame(there.bytes, Buffer.concat([many, marked(size, 1)]))
           reader.end()
           await here.untilEvent('closed')
           expect(here.error).toBeUndefined()
@@ -455,7 +485,7 @@ for (const { name, sharedRead, directWrite } of modes) {
 
       test.each([0, 10])('drops a pending write, and %d bytes behind it, with the line', async (size) => {
         const { writer, here } = await connectStalled()
-        writer.appendByReference(marked(MANY))
+        writer.appendByReference(many)
         put(writer, marked(size, 1))
         writer.flush()
         writer.notifyDrain()
@@ -474,7 +504,7 @@ for (const { name, sharedRead, directWrite } of modes) {
         const { accepted, dialled } = await connectSockets(kind)
         const writer = transportOf(accepted)
         const here = start(writer)
-        writer.appendByReference(marked(MANY))
+        writer.appendByReference(many)
         expect(writer.isBackedUp).toBe(true)
         if (kind === 'tcp') dialled.resetAndDestroy()
         else dialled.destroy()
@@ -483,6 +513,21 @@ for (const { name, sharedRead, directWrite } of modes) {
         expect(here.error).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) })
         expect(here.drains).toBe(0)
         expect(writer.holdsReference).toBe(false)
+      })
+
+      test('reports the error of a peer that drops the line also when only the writing notices', async () => {
+        const { accepted, dialled } = await connectSockets(kind)
+        const writer = transportOf(accepted)
+        const here = start(writer)
+        writer.pause()
+        await turns()
+        writer.appendByReference(many)
+        expect(writer.isBackedUp).toBe(true)
+        if (kind === 'tcp') dialled.resetAndDestroy()
+        else dialled.destroy()
+        await here.untilEvent('closed')
+        expect(here.events).toEqual(['closed'])
+        expect(here.error).toMatchObject({ code: expect.stringMatching(/^(ECONNRESET|EPIPE)$/) })
       })
 
       test('reports the error of a write to a peer that is gone', async () => {
