@@ -83,6 +83,7 @@ export abstract class BufferedTransport implements Output {
 
   appendByReference(payload: Uint8Array): void {
     this.#hasFlushedEarly = true
+    if (this.#sharedLength > 0) this.flush()
     const { bytes } = this
     const head = bytes.subarray(0, this.#length)
     this.#forget()

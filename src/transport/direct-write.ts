@@ -41,6 +41,8 @@ const binding = findBinding()
 
 function findBinding(): StreamBinding | undefined {
   if (process.env.OPENLINE_DIRECT_WRITE === 'off') return undefined
+  // The binding is deprecated (DEP0111): whoever wants to end by such a warning must not end by ours.
+  if ((process as { throwDeprecation?: boolean }).throwDeprecation === true) return undefined
   try {
     const { binding } = process as unknown as { binding?: (name: string) => Partial<StreamBinding> }
     const found = binding?.('stream_wrap')
@@ -66,7 +68,7 @@ export function tryDirectWrite(): Promise<boolean> {
   return trial
 }
 
-/** What `writeDirectly` returns when nothing was written: the stream has to do it. */
+/** What `writeDirectly` returns where it cannot write: the stream has to do it. */
 export const NOT_WRITTEN = -1
 
 /**
@@ -111,8 +113,13 @@ function writeToHandle(
   const request = spare
   const error =
     bytes instanceof Uint8Array ? handle.writeBuffer(request, bytes) : handle.writev(request, bytes, true)
-  // The stream will meet the same error, and knows what to do about it.
-  if (error !== 0) return NOT_WRITTEN
+  // A runtime that answers otherwise shows it in the trial, and is not trusted.
+  if (typeof error !== 'number') return NOT_WRITTEN
+  if (error < 0) {
+    // The stream would only meet what follows from this error, and report that.
+    writer.receiveWritten(writeError(error))
+    return 0
+  }
   if (streamBaseState[kLastWriteWasAsync] === 0) return 0
   spare = undefined
   request.memory = bytes

@@ -45,8 +45,8 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   #isPaused = false
   /** A TCP or Unix socket, which the system reads and writes without more ado. */
   readonly #isPlain: boolean
-  /** False while the system has not taken all of what was written, as far as one knows. */
-  #isSettled = true
+  /** True when the system has taken all of what was written; what the handshake wrote may wait in the stream. */
+  #isSettled = false
   /** Bytes of a direct write that the system did not take at once. */
   #directRest = 0
   /** A payload was written by reference and not taken at once. */

@@ -101,6 +101,14 @@ describe('BufferedTransport', () => {
     expect(frames.map(String)).toEqual(['one ', 'two ', 'three ', 'five '])
   })
 
+  test('writes a payload by reference behind the frames that others send too', () => {
+    const transport = new SlowTransport()
+    transport.appendShared(Buffer.from('shared '))
+    transport.appendByReference(Buffer.from('payload '))
+    transport.flush()
+    expect(transport.writes.map(String)).toEqual(['shared ', 'payload '])
+  })
+
   test('writes a frame that others send too by itself when there is no room for it', async () => {
     const transport = new SlowTransport()
     write(transport, marked(SLOT - 10, 1))

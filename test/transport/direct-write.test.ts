@@ -421,13 +421,17 @@ describe('writeDirectly', () => {
   })
 
   test.each(['writeBuffer', 'writev'] as const)(
-    'leaves to the stream what %s refuses, and writes directly again afterwards',
+    'tells at once of an error of %s, and writes again afterwards',
     async (method) => {
-      const { writeDirectly, NOT_WRITTEN } = await loadTrusted()
+      const { writeDirectly } = await loadTrusted()
       const { accepted, dialled } = await connect()
       const second = method === 'writev' ? Buffer.from('lost') : undefined
-      const refusing = vi.spyOn(handleOf(accepted), method).mockReturnValue(-1)
-      expect(writeDirectly(accepted, Buffer.from('lost'), second, untold)).toBe(NOT_WRITTEN)
+      const refusing = vi.spyOn(handleOf(accepted), method).mockReturnValue(-32)
+      const writer = new Writer()
+      expect(writeDirectly(accepted, Buffer.from('lost'), second, writer)).toBe(0)
+      expect(writer.reports).toEqual([
+        Object.assign(new Error('write EPIPE'), { code: 'EPIPE', errno: -32, syscall: 'write' }),
+      ])
       refusing.mockRestore()
       expect(writeDirectly(accepted, Buffer.from('kept, '), undefined, untold)).toBe(0)
       expect(writeDirectly(accepted, Buffer.from('and '), Buffer.from('kept'), untold)).toBe(0)
@@ -435,13 +439,21 @@ describe('writeDirectly', () => {
     },
   )
 
-  test('leaves to the stream what a peer that is gone does not take', async () => {
+  test('leaves to the stream what a handle answers with anything but a number', async () => {
     const { writeDirectly, NOT_WRITTEN } = await loadTrusted()
+    const { accepted } = await connect()
+    vi.spyOn(handleOf(accepted), 'writeBuffer').mockReturnValue({} as never)
+    expect(writeDirectly(accepted, Buffer.from('x'), undefined, untold)).toBe(NOT_WRITTEN)
+  })
+
+  test('tells at once that a peer is gone', async () => {
+    const { writeDirectly } = await loadTrusted()
     const { accepted, dialled } = await connect()
     dialled.resetAndDestroy()
     await once(dialled, 'close')
-    expect(writeDirectly(accepted, Buffer.from('x'), undefined, untold)).toBe(NOT_WRITTEN)
-    expect(writeDirectly(accepted, Buffer.from('x'), Buffer.from('y'), untold)).toBe(NOT_WRITTEN)
+    const writer = new Writer()
+    expect(writeDirectly(accepted, Buffer.from('x'), undefined, writer)).toBe(0)
+    expect(writer.reports).toMatchObject([{ code: 'ECONNRESET', syscall: 'write' }])
   })
 })
 

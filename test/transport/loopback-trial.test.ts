@@ -167,6 +167,26 @@ describe('runLoopbackTrial', () => {
     await trial
   })
 
+  test('resolves where listening is refused by throwing', async () => {
+    const run = await load({
+      server: (server) =>
+        vi.spyOn(server, 'listen').mockImplementation(() => {
+          throw new Error('ERR_ACCESS_DENIED')
+        }),
+    })
+    await run(unreachable)
+  })
+
+  test('resolves when what is tried throws, and closes both sockets', async () => {
+    const run = await load()
+    let sockets: Socket[] = []
+    await run((accepted, dialled) => {
+      sockets = [accepted, dialled]
+      throw new Error('a handle of another kind')
+    })
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, true])
+  })
+
   test('resolves where nothing can be dialled', async () => {
     const run = await load({ createConnection: () => createConnection('/there/is/no/such.sock') })
     await run(unreachable)
