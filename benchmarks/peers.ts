@@ -97,7 +97,7 @@ export const peers: readonly Peer[] = [
     roles: ['server', 'client'],
     command(role) {
       const own = path('../.cache/peers/venv/bin/python')
-      return { file: existsSync(own) ? own : 'python3', args: [path(`${role}s/websockets.py`)] }
+      return { file: existsSync(own) ? own : 'python3', args: [path(`${role}s/python_websockets.py`)] }
     },
   },
 ]

@@ -1,3 +1,4 @@
+# Not called websockets.py, or Python would import this file for the library.
 # As the documentation of Python's websockets shows an echo, with asyncio and its defaults, but for the limit of the
 # message and for compression, which nobody uses here.
 

@@ -1,3 +1,4 @@
+# Not called websockets.py, or Python would import this file for the library.
 # As the documentation of Python's websockets shows a client, with asyncio.
 
 import asyncio
