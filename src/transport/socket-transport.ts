@@ -171,7 +171,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   // What the system does not take at once stays referenced. A socket that is behind already, and TLS, which is
   // always behind, get a copy of exactly the size; otherwise the memory is given away if need be.
   protected write(bytes: Uint8Array): boolean {
-    if (this.#isEnded || this.#socket.destroyed) return true
+    if (this.#isEnded) return true
     if (this.#isBehind()) {
       this.#writeByStream(bytes.slice())
       return true
@@ -180,7 +180,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   }
 
   protected writePair(head: Uint8Array, payload: Uint8Array): boolean {
-    if (this.#isEnded || this.#socket.destroyed) return true
+    if (this.#isEnded) return true
     const isBehind = this.#isBehind()
     if (isBehind) this.#writeByStream(head.slice(), payload)
     else if (this.#writeAtOnce(head, payload)) return true
@@ -189,7 +189,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   }
 
   protected override writeShared(frames: readonly Uint8Array[]): void {
-    if (this.#isEnded || this.#socket.destroyed) return
+    if (this.#isEnded) return
     if (!this.#isBehind()) {
       const rest = writeAllDirectly(this.#socket as Socket, frames, this)
       if (rest !== NOT_WRITTEN) {
@@ -226,6 +226,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
 
   #writeByStream(...pieces: readonly Uint8Array[]): void {
     const socket = this.#socket
+    if (socket.destroyed) return
     this.#isSettled = false
     if (pieces.length > 1) socket.cork()
     for (const piece of pieces) socket.write(piece)
