@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { nodePlatform } from '../../src/kernel/node-platform.ts'
 import { type Platform, portablePlatform } from '../../src/protocol/platform.ts'
-import { hex, pattern, utf8 } from '../support/bytes.ts'
+import { concat, hex, pattern, utf8 } from '../support/bytes.ts'
 
 afterEach(() => {
   vi.doUnmock('node:buffer')
@@ -110,6 +110,25 @@ describe.each<[string, () => Promise<Platform>]>([
     const platform = await load()
     expect(platform.decodeUtf8(hex('ef bb bf 41'), 0, 4)).toBe('\ufeffA')
   })
+
+  test.each([1000, 1023, 1024, 1025, 5000, 100_000])(
+    'decodes or refuses %i bytes of UTF-8 as well as a few',
+    async (size) => {
+      const platform = await load()
+      const unit = utf8('长连接 line 😀 ')
+      const text = new TextDecoder().decode(unit).repeat(Math.ceil(size / unit.length))
+      const bytes = concat(hex('ff ff'), utf8(text), hex('ff'))
+      const end = bytes.length - 1
+      expect(platform.decodeUtf8(bytes, 2, end)).toBe(text)
+      expect(platform.decodeUtf8(concat(hex('ef bb bf'), utf8(text)), 0, end + 1)).toBe(`\ufeff${text}`)
+      expect(platform.decodeUtf8(concat(utf8(text), hex('ef bf bd')), 0, end + 1)).toBe(`${text}\ufffd`)
+      // Something that cannot be, a surrogate, an overlong form, and a character that is cut off.
+      for (const bad of ['ff', 'ed a0 80', 'c0 80', 'e9 95']) {
+        const invalid = concat(utf8(text), hex(bad))
+        expect(platform.decodeUtf8(invalid, 0, invalid.length)).toBeUndefined()
+      }
+    },
+  )
 })
 
 describe('nodePlatform', () => {
