@@ -3,6 +3,7 @@
 import { type EChartsOption, init } from 'echarts'
 import type { PeerName } from '../peers.ts'
 import type { Group, Work } from '../works.ts'
+import type { Language } from './publish.ts'
 import { costTitle } from './report.ts'
 import { type Measurement, summarise } from './statistics.ts'
 
@@ -17,8 +18,6 @@ const looks: Readonly<Record<PeerName, { readonly color: string; readonly symbol
   undici: { color: '#b5483a', symbol: 'roundRect' },
   python: { color: '#c9b037', symbol: 'rect' },
 }
-
-export type Language = 'en' | 'zh-CN'
 
 const texts = {
   en: {

@@ -7,7 +7,6 @@ import { type Target, targets } from '../targets.ts'
 import { works as allWorks, type Work } from '../works.ts'
 import { markdownTable, writeBlock } from './blocks.ts'
 import type { Machine } from './machine.ts'
-import type { Language } from './plots.ts'
 import { formatCost, type Presence } from './report.ts'
 import { type Measurement, type Summary, summarise } from './statistics.ts'
 import { formatRatio, formatTarget, judge, type Verdict, wordFor } from './verdicts.ts'
@@ -23,6 +22,9 @@ export interface Publication {
   readonly runtimes: readonly string[]
   readonly verdicts: readonly Verdict[]
 }
+
+/** What the documents are written in. */
+export type Language = 'en' | 'zh-CN'
 
 const columns: readonly PeerName[] = ['ws', 'ws-bufferutil', 'uws', 'bun']
 
