@@ -90,7 +90,7 @@ const picture = draw(860, 420, {
     left: 'center',
     textStyle: { fontSize: 14 },
   },
-  legend: { top: 30, textStyle: { fontSize: 11 } },
+  legend: { top: 32, itemGap: 26, textStyle: { fontSize: 11 } },
   grid: { left: 250, right: 30, top: 130, bottom: 30 },
   xAxis: { type: 'value', max: 100, axisLabel: { formatter: '{value} %' } },
   yAxis: {

@@ -29,6 +29,7 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'protocol -> errors.ts': 'errors are a leaf that every layer may use',
   'handshake -> errors.ts': 'errors are a leaf that every layer may use',
   'errors.ts -> protocol': 'close codes are a leaf too, and errors explain them',
+  'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 
 /** Source files without a test of their own. */

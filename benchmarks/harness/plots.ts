@@ -119,9 +119,9 @@ function plotMain(
   const { works: names, main } = texts[language]
   return draw(760, 110 + rows.length * 74, {
     title: { text: main(runtime), left: 'center', textStyle: { fontSize: 14 } },
-    legend: { top: 28 },
-    grid: { left: 170, right: 70, top: 64, bottom: 30 },
-    xAxis: { type: 'log', min: 0.4, axisLabel: { formatter: '{value} ×' } },
+    legend: { top: 32, itemGap: 28 },
+    grid: { left: 190, right: 70, top: 72, bottom: 30 },
+    xAxis: { type: 'log', min: 0.1, axisLabel: { formatter: '{value} ×' } },
     yAxis: {
       type: 'category',
       inverse: true,
@@ -169,8 +169,8 @@ function plotCurves(
       left: 'center',
       textStyle: { fontSize: 14 },
     },
-    legend: { top: 28 },
-    grid: { left: 60, right: 30, top: 64, bottom: 50 },
+    legend: { top: 32, itemGap: 28 },
+    grid: { left: 60, right: 30, top: 72, bottom: 50 },
     xAxis: {
       type: 'category',
       name: axisTitles[work!.group] ?? '',

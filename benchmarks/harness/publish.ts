@@ -93,11 +93,11 @@ export function renderTargets({ verdicts, runtimes }: Publication): string {
     target.title,
     target.against,
     formatTarget(target),
-    ...ratios.map((ratio) =>
-      ratio === undefined
-        ? wordFor(target, ratio)
-        : `${formatRatio(target, ratio)}, ${wordFor(target, ratio)}`,
-    ),
+    ...runtimes.map((runtime) => {
+      const ratio = ratios[runtime]
+      const word = wordFor(target, ratio)
+      return ratio === undefined ? word : `${formatRatio(target, ratio)}, ${word}`
+    }),
   ])
   return markdownTable(['work', 'against', 'wanted', ...runtimes], rows, 2)
 }

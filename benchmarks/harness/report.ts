@@ -104,10 +104,10 @@ export function formatVerdicts(verdicts: readonly Verdict[], runtimes: readonly 
     target.title,
     `against ${target.against}`,
     formatTarget(target),
-    ...ratios.flatMap((ratio) => [
-      ratio === undefined ? '–' : formatRatio(target, ratio),
-      wordFor(target, ratio),
-    ]),
+    ...runtimes.flatMap((runtime) => {
+      const ratio = ratios[runtime]
+      return [ratio === undefined ? '–' : formatRatio(target, ratio), wordFor(target, ratio)]
+    }),
   ])
   const heading = ['Targets', '', 'wanted', ...runtimes.flatMap((runtime) => [runtime, ''])]
   const pending = [...new Set(verdicts.flatMap(({ target }) => target.pending ?? []))]

@@ -6,8 +6,8 @@ import { type Measurement, ratioAgainst } from './statistics.ts'
 
 export interface Verdict {
   readonly target: Target
-  /** The ratio on each runtime, in their order; absent where it was not measured. */
-  readonly ratios: readonly (number | undefined)[]
+  /** The ratio on each runtime; absent where it was not measured. */
+  readonly ratios: Readonly<Record<string, number>>
 }
 
 /** Returns a verdict for each target whose work was among those that were run, and for those that wait. */
@@ -20,11 +20,12 @@ export function judge(
     .filter(({ work }) => work === undefined || works.some(({ name }) => name === work))
     .map((target) => {
       const own = measurements.filter(({ work }) => work === target.work)
-      const ratios = runtimes.map((runtime) =>
-        own.some((one) => one.peer === 'openline' && one.runtime === runtime)
-          ? ratioAgainst(own, target.peers, 'openline', runtime)
-          : undefined,
-      )
+      const ratios: Record<string, number> = {}
+      for (const runtime of runtimes) {
+        const isMeasured = own.some((one) => one.peer === 'openline' && one.runtime === runtime)
+        const ratio = isMeasured ? ratioAgainst(own, target.peers, 'openline', runtime) : undefined
+        if (ratio !== undefined) ratios[runtime] = ratio
+      }
       return { target, ratios }
     })
 }

@@ -1,6 +1,6 @@
-// Memory for messages that are given away. Whoever gets a message may keep it, so its memory comes back by garbage
-// collection only. Two habits beneath us make that dear for large messages, and both are mended here, once a
-// program has received some MiB of them:
+// Memory for messages that are given away, and for large ones on their way out. Whoever gets a message may keep it, so
+// its memory comes back by garbage collection only. Two habits beneath us make that dear for large messages, and both
+// are mended here, once a program has received some MiB of them:
 //   - Array buffers weigh nothing in V8's young generation. Up to Node 20 it collected that generation after 32 MiB
 //     of them; later ones wait so long that a full marking comes first, which costs many times as much.
 //   - glibc gives freed memory back to the system at once and asks for it again with the next message, page by page.

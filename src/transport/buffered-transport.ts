@@ -1,6 +1,7 @@
 // The writing half that all transports share: frames are gathered in memory and leave in one write.
 
 import { Buffer } from 'node:buffer'
+import { allocateMessage } from '../kernel/message-memory.ts'
 import type { Output } from '../protocol/output.ts'
 import { flushAll, flushLater } from './flush-queue.ts'
 
@@ -142,7 +143,7 @@ export abstract class BufferedTransport implements Output {
     if (this.#length > 0) return
     // flush() leaves nothing behind but a reservation that was never committed.
     recycle(this.bytes, true)
-    this.bytes = size <= SLOT_SIZE ? takeSlot() : Buffer.allocUnsafeSlow(size)
+    this.bytes = size <= SLOT_SIZE ? takeSlot() : allocateMessage(size)
   }
 }
 
