@@ -43,7 +43,5 @@ function prepare(message: Sendable, type: SendOptions['type']): PreparedMessage 
   }
   const bytes = toBytes(message)
   if (type === 'text') assertUtf8(bytes, platform)
-  // A copy, because a slow peer takes its bytes after the caller has gone on.
-  const copy = platform.copy(bytes, 0, bytes.length)
-  return new PreparedMessage(type === 'text' ? Opcode.Text : Opcode.Binary, copy, platform)
+  return new PreparedMessage(type === 'text' ? Opcode.Text : Opcode.Binary, bytes, platform)
 }

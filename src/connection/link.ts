@@ -158,20 +158,22 @@ export class Link
   /** Say after something was written whether its sender may go on: at once below the mark, else after drain. */
   afterSend(): Promise<void> {
     const { transport } = this
-    if (transport.bufferedAmount > this.#sendMark) {
-      transport.flush()
-      if (transport.bufferedAmount > this.#sendMark) return this.#afterDrain()
-    }
-    if (transport.holdsReference) return this.#afterDrain()
+    if (this.#exceedsMark() || transport.holdsReference) return this.#afterDrain()
     // A loop that only sends, to a peer that takes all, would never let anything else happen in the process.
     return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
   }
 
   /** See to backpressure after something was written for which nobody waits. */
   watchDrain(): void {
-    if (this.transport.bufferedAmount <= this.#sendMark) return
-    this.transport.flush()
-    if (this.transport.bufferedAmount > this.#sendMark) this.#noteAboveMark()
+    if (this.#exceedsMark()) this.#noteAboveMark()
+  }
+
+  /** Tell whether the system leaves more waiting than the mark allows, once it was given all. */
+  #exceedsMark(): boolean {
+    const { transport } = this
+    if (transport.bufferedAmount <= this.#sendMark) return false
+    transport.flush()
+    return transport.bufferedAmount > this.#sendMark
   }
 
   #noteAboveMark(): void {

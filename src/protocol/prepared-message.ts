@@ -8,26 +8,18 @@ import type { Platform } from './platform.ts'
 /** Hold a message in the form in which it goes out. */
 export class PreparedMessage {
   readonly opcode: typeof Opcode.Text | typeof Opcode.Binary
-  readonly payload: Uint8Array
-  readonly #platform: Platform
-  #frame: Uint8Array | undefined
-
-  /** Take over the bytes: they must not change any more. */
-  constructor(opcode: PreparedMessage['opcode'], payload: Uint8Array, platform: Platform) {
-    this.opcode = opcode
-    this.payload = payload
-    this.#platform = platform
-  }
-
   /** The message as one frame that is not masked, as servers send it to peers without extensions. */
-  get frame(): Uint8Array {
-    if (this.#frame === undefined) {
-      const { payload } = this
-      const frame = this.#platform.allocate(LONGEST_HEADER + payload.length)
-      const start = writeHeader(frame, 0, FIN | this.opcode, 0, payload.length)
-      frame.set(payload, start)
-      this.#frame = frame.subarray(0, start + payload.length)
-    }
-    return this.#frame
+  readonly frame: Uint8Array
+  /** The frame's payload. */
+  readonly payload: Uint8Array
+
+  /** Copy the bytes: they can be changed afterwards, although some peers take their time. */
+  constructor(opcode: PreparedMessage['opcode'], bytes: Uint8Array, platform: Platform) {
+    const memory = platform.allocate(LONGEST_HEADER + bytes.length)
+    const start = writeHeader(memory, 0, FIN | opcode, 0, bytes.length)
+    memory.set(bytes, start)
+    this.opcode = opcode
+    this.frame = memory.subarray(0, start + bytes.length)
+    this.payload = this.frame.subarray(start)
   }
 }
