@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compileGenerator } from './harness/generator.ts'
 import { describeMachine } from './harness/machine.ts'
-import { measure, type Setting } from './harness/measure.ts'
+import { measure, obstacleTo, type Setting } from './harness/measure.ts'
 import { type Options, parseOptions } from './harness/options.ts'
 import { plot } from './harness/plots.ts'
 import { startSubject } from './harness/process.ts'
@@ -23,6 +23,7 @@ import type { Runtime } from './harness/runtimes.ts'
 import { type Contestant, type Measurement, summarise } from './harness/statistics.ts'
 import { judge } from './harness/verdicts.ts'
 import { peers as allPeers, type Peer, type PeerName, takesPart } from './peers.ts'
+import { hasTarget } from './targets.ts'
 import type { Work } from './works.ts'
 
 /** A peer that can run here, on one of the runtimes. */
@@ -47,6 +48,8 @@ async function main(options: Options): Promise<void> {
   if (pin) requirePinning(machine.cores)
   const setting: Setting = { generator: compileGenerator(), timing, pin }
   console.log(formatMachine(machine))
+  const obstacles = new Set(works.flatMap((work) => obstacleTo(work, setting.generator) ?? []))
+  for (const obstacle of obstacles) console.log(`Some works will fail: ${obstacle}.`)
 
   const { entrants, presences } = await gather(options)
   console.log(`${formatPresence(presences)}\n`)
@@ -144,7 +147,7 @@ function makePlan({ works, rounds }: Options, entrants: readonly Entrant[]): Tur
   const plan: Turn[] = []
   for (let round = 1; round <= Math.max(rounds.main, rounds.other); round++) {
     for (const work of works) {
-      const isMain = work.group === 'main'
+      const isMain = hasTarget(work.name)
       if (round > (isMain ? rounds.main : rounds.other)) continue
       // What has no target is looked at on the first runtime only.
       const first = entrants.find(({ runtime }) => runtime !== '')?.runtime

@@ -1,6 +1,6 @@
 // The works that are measured. What each must reach stands in targets.ts.
 
-import type { Load, Mode } from './harness/generator.ts'
+import type { Compression, Load, Mode } from './harness/generator.ts'
 import type { PeerName } from './peers.ts'
 
 /** What a work costs: CPU time of the process under test for each message or handshake, memory, or waiting. */
@@ -19,6 +19,8 @@ export interface Work {
   /** What the server does; clients under test always answer each message with one. */
   readonly handler: 'echo' | 'for-await' | 'broadcast'
   readonly tls: boolean
+  /** Both ends compress every message. */
+  readonly compression?: Compression
   /** Only these; all peers that can if absent. */
   readonly peers?: readonly PeerName[]
   /** Where the work stands on the axis of its group's curve. */
@@ -29,6 +31,7 @@ export interface Work {
 
 export type Group =
   | 'main'
+  | 'compressed'
   | 'sizes'
   | 'in flight'
   | 'connections'
@@ -134,6 +137,66 @@ const main: readonly Work[] = [
   },
 ]
 
+/** Those that compress; Deno's server does not. */
+const compressing = ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun', 'python'] as const
+const json = { size: 1024, kind: 'json' } as const
+
+const compressed: readonly Work[] = [
+  {
+    ...echo,
+    group: 'compressed',
+    name: 'deflate',
+    title: 'echo, 64 connections, 16 in flight, 1 KB JSON, compressed without takeover',
+    load: { ...row2, ...json },
+    compression: 'no-takeover',
+    peers: compressing,
+  },
+  {
+    ...echo,
+    group: 'compressed',
+    name: 'deflate-takeover',
+    title: 'echo, 64 connections, 16 in flight, 1 KB JSON, compressed with takeover',
+    load: { ...row2, ...json },
+    compression: 'takeover',
+    peers: compressing,
+  },
+  {
+    ...echo,
+    group: 'compressed',
+    name: 'broadcast-json',
+    title: 'one message of 1 KB JSON to 5,000 subscribers, not compressed',
+    mode: 'broadcast',
+    handler: 'broadcast',
+    load: { connections: 5000, ...json },
+    peers: compressing,
+  },
+  {
+    ...echo,
+    group: 'compressed',
+    name: 'broadcast-deflate',
+    title: 'one message of 1 KB JSON to 5,000 subscribers, compressed with takeover',
+    mode: 'broadcast',
+    handler: 'broadcast',
+    load: { connections: 5000, ...json },
+    compression: 'takeover',
+    peers: compressing,
+  },
+  {
+    ...echo,
+    group: 'compressed',
+    name: 'memory-deflate',
+    title:
+      'memory of a connection that is idle after 8 messages each way, compressed with takeover, 2,000 of them',
+    measure: 'memory',
+    unit: 'connection',
+    mode: 'open',
+    // Windows of 4 KiB are full by then.
+    load: { connections: 2000, messages: 8, ...json },
+    compression: 'takeover',
+    peers: compressing,
+  },
+]
+
 const sizes: readonly Work[] = [0, 32, 125, 1024, 16 * 1024, 64 * 1024, 1024 * 1024].flatMap((size) =>
   (['text-ascii', 'text-chinese', 'binary'] as const).map((kind): Work => {
     // 64 connections with 4 MB under way each would measure the system's buffers.
@@ -222,6 +285,7 @@ const memory: readonly Work[] = [
 /** All works, those first whose figures have targets. */
 export const works: readonly Work[] = [
   ...main,
+  ...compressed,
   ...sizes,
   ...inFlight,
   ...connections,

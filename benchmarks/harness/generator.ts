@@ -12,7 +12,11 @@ import { cacheFolder, collect, pinned } from './process.ts'
 /** What the generator does: see load/. In the mode `serve` it is the server, and clients are under test. */
 export type Mode = 'echo' | 'broadcast' | 'latency' | 'open' | 'serve'
 
-export type PayloadKind = 'text-ascii' | 'text-chinese' | 'binary'
+/** All but `json` are one message again and again; `json` are documents that differ in what they say. */
+export type PayloadKind = 'text-ascii' | 'text-chinese' | 'binary' | 'json'
+
+/** With permessage-deflate, and whether messages are compressed with what went before in mind. */
+export type Compression = 'takeover' | 'no-takeover'
 
 /** What is done to a process. */
 export interface Load {
@@ -23,6 +27,8 @@ export interface Load {
   readonly kind?: PayloadKind
   /** Connections that are opened and closed before, for the mode `open`. */
   readonly warmUpConnections?: number
+  /** Messages that each connection sends and gets back before it falls silent, for the mode `open`. */
+  readonly messages?: number
   /** Messages a second, for the mode `latency`. */
   readonly rate?: number
 }
@@ -41,6 +47,16 @@ export interface Percentiles {
   readonly max: number
 }
 
+/** What a server agreed to, and what messages were compressed to: mean bytes of payload. */
+export interface CompressionFigures {
+  /** The Sec-WebSocket-Extensions of its response. */
+  readonly extension: string
+  /** By the generator, at zlib's defaults with the window that was agreed. */
+  readonly sent: number
+  /** By the process under test. */
+  readonly received: number
+}
+
 export interface LoadResult {
   readonly messages: number
   readonly seconds: number
@@ -51,54 +67,93 @@ export interface LoadResult {
   readonly latency?: Percentiles
   /** How much later than due the generator sent. */
   readonly lateness?: { readonly p50: number; readonly p99: number; readonly max: number }
+  readonly compression?: CompressionFigures
 }
 
 export interface Generator {
   readonly file: string
   /** Why it cannot speak TLS; absent where it can. */
   readonly noTls?: string
+  /** Why it cannot compress; absent where it can. */
+  readonly noCompression?: string
 }
 
 const sources = fileURLToPath(new URL('../load/', import.meta.url))
 const flags = ['-O2', '-Wall', '-Wextra']
-const tlsFlags = ['-DWITH_TLS']
-const tlsLibraries = ['-lssl', '-lcrypto']
+
+/** A library that only some works need. */
+interface Library {
+  readonly define: string
+  readonly header: string
+  readonly link: readonly string[]
+  readonly missing: string
+}
+
+const openssl: Library = {
+  define: '-DWITH_TLS',
+  header: 'openssl/ssl.h',
+  link: ['-lssl', '-lcrypto'],
+  missing: 'TLS needs OpenSSL’s headers for the load generator (Debian: libssl-dev)',
+}
+const zlib: Library = {
+  define: '-DWITH_ZLIB',
+  header: 'zlib.h',
+  link: ['-lz'],
+  missing: 'compression needs zlib’s headers for the load generator (Debian: zlib1g-dev)',
+}
 /** Opening many connections takes its time; the program's own limits end a stall sooner. */
 const slack = 90_000
 
-/** Compiles the load generator if need be: with TLS where OpenSSL's headers are, else without. */
+/** Compiles the load generator if need be, with those of the libraries that are here. */
 export function compileGenerator(): Generator {
   if (process.platform !== 'linux') throw new Error('The load generator uses epoll: it needs Linux.')
-  try {
-    return { file: compile('load-tls', tlsFlags, tlsLibraries) }
-  } catch (error) {
-    if (error instanceof NoCompilerError) throw error
-    return { file: compile('load', [], []), noTls: 'the generator needs OpenSSL’s headers (libssl-dev)' }
+  const hasTls = isInstalled(openssl)
+  const hasCompression = isInstalled(zlib)
+  const file = compile([...(hasTls ? [openssl] : []), ...(hasCompression ? [zlib] : [])])
+  return {
+    file,
+    ...(hasTls ? {} : { noTls: openssl.missing }),
+    ...(hasCompression ? {} : { noCompression: zlib.missing }),
   }
 }
 
 class NoCompilerError extends Error {}
 
-function compile(name: string, defines: readonly string[], libraries: readonly string[]): string {
+function isInstalled({ header }: Library): boolean {
+  try {
+    cc(['-fsyntax-only', '-x', 'c', '-'], `#include <${header}>\n`)
+    return true
+  } catch (error) {
+    if (error instanceof NoCompilerError) throw error
+    return false
+  }
+}
+
+function compile(libraries: readonly Library[]): string {
   const names = readdirSync(sources).filter((file) => /\.[ch]$/.test(file))
+  const defines = libraries.map(({ define }) => define)
   const hash = createHash('sha256').update([...flags, ...defines].join(' '))
   for (const file of names) hash.update(file).update(readFileSync(sources + file))
-  const file = `${cacheFolder()}${name}-${hash.digest('hex').slice(0, 12)}`
+  const file = `${cacheFolder()}load-${hash.digest('hex').slice(0, 12)}`
   if (existsSync(file)) return file
   mkdirSync(cacheFolder(), { recursive: true })
   const fresh = `${file}.${process.pid}`
   const inputs = names.filter((file) => file.endsWith('.c')).map((file) => sources + file)
+  cc([...flags, ...defines, '-o', fresh, ...inputs, ...libraries.flatMap(({ link }) => link)])
+  // Renamed at the end: an interrupted compiler leaves nothing behind that looks complete.
+  renameSync(fresh, file)
+  return file
+}
+
+function cc(args: readonly string[], input = ''): void {
   try {
-    execFileSync('cc', [...flags, ...defines, '-o', fresh, ...inputs, ...libraries], { stdio: 'pipe' })
+    execFileSync('cc', args, { input, stdio: 'pipe' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     throw new NoCompilerError(
       'The load generator is written in C: it needs a compiler called cc, and there is none.',
     )
   }
-  // Renamed at the end: an interrupted compiler leaves nothing behind that looks complete.
-  renameSync(fresh, file)
-  return file
 }
 
 /** What the caller does between the phases. */
@@ -118,7 +173,11 @@ export async function runGenerator(
   port: number,
   load: Load,
   timing: Timing,
-  options: { readonly tls: boolean; readonly cpu: number | undefined },
+  options: {
+    readonly tls: boolean
+    readonly compression: Compression | undefined
+    readonly cpu: number | undefined
+  },
   phases: Phases,
 ): Promise<LoadResult> {
   const given: Record<string, string | number | undefined> = {
@@ -129,6 +188,8 @@ export async function runGenerator(
     kind: load.kind,
     rate: load.rate,
     'warm-up-connections': load.warmUpConnections,
+    messages: load.messages,
+    deflate: options.compression,
     duration: mode === 'open' ? undefined : timing.duration,
     'warm-up': mode === 'open' ? undefined : timing.warmUp,
   }

@@ -3,7 +3,14 @@
 import { type Peer, roleUnderTest } from '../peers.ts'
 import type { Work } from '../works.ts'
 import { tlsEnvironment } from './certificate.ts'
-import { type Generator, type LoadResult, type Percentiles, runGenerator, type Timing } from './generator.ts'
+import {
+  type CompressionFigures,
+  type Generator,
+  type LoadResult,
+  type Percentiles,
+  runGenerator,
+  type Timing,
+} from './generator.ts'
 import { type CpuTime, startSubject } from './process.ts'
 
 /** What one measurement gives. */
@@ -17,6 +24,7 @@ export interface Figures {
   readonly generatorUtilisation: number
   readonly latency?: Percentiles
   readonly lateness?: LoadResult['lateness']
+  readonly compression?: CompressionFigures
 }
 
 export interface Setting {
@@ -29,12 +37,24 @@ export interface Setting {
 const subjectCpu = 0
 const generatorCpu = 1
 
+/** Tells why a work cannot be measured here, if it cannot. */
+export function obstacleTo(work: Work, generator: Generator): string | undefined {
+  if (work.tls && generator.noTls !== undefined) return generator.noTls
+  if (work.compression !== undefined) return generator.noCompression
+  return undefined
+}
+
 /** Starts a peer, puts a work on it and looks at what that cost. Nothing else must run meanwhile. */
 export async function measure(work: Work, peer: Peer, node: string, setting: Setting): Promise<Figures> {
   const { generator, timing, pin } = setting
-  if (work.tls && generator.noTls !== undefined) throw new Error(generator.noTls)
+  const obstacle = obstacleTo(work, generator)
+  if (obstacle !== undefined) throw new Error(obstacle)
   const command = peer.command(roleUnderTest(work), node)
-  const environment = { WORK: work.handler, ...(work.tls ? tlsEnvironment() : {}) }
+  const environment = {
+    WORK: work.handler,
+    ...(work.tls ? tlsEnvironment() : {}),
+    ...(work.compression === undefined ? {} : { COMPRESSION: work.compression }),
+  }
   const start = (more: Record<string, string>) =>
     startSubject(command, { ...environment, ...more }, pin ? subjectCpu : undefined)
 
@@ -51,7 +71,7 @@ export async function measure(work: Work, peer: Peer, node: string, setting: Set
       subject?.port ?? 0,
       work.load,
       timing,
-      { tls: work.tls, cpu: pin ? generatorCpu : undefined },
+      { tls: work.tls, compression: work.compression, cpu: pin ? generatorCpu : undefined },
       {
         async onListening(port) {
           const { connections, inFlight = 1, size = 0 } = work.load
@@ -73,7 +93,7 @@ export async function measure(work: Work, peer: Peer, node: string, setting: Set
       },
     )
     const cpu = { user: cpuAfter.user - cpuBefore.user, system: cpuAfter.system - cpuBefore.system }
-    const { messages, seconds, cpuUtilisation, latency, lateness } = result
+    const { messages, seconds, cpuUtilisation, latency, lateness, compression } = result
     const cost = isMemory
       ? (memoryAfter - memoryBefore) / work.load.connections
       : work.measure === 'latency'
@@ -86,6 +106,7 @@ export async function measure(work: Work, peer: Peer, node: string, setting: Set
       cpu,
       generatorUtilisation: cpuUtilisation,
       ...(latency === undefined ? {} : { latency, lateness }),
+      ...(compression === undefined ? {} : { compression }),
     }
   } finally {
     await subject?.stop()

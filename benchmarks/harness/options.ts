@@ -26,7 +26,7 @@ const groups = [...new Set(works.map(({ group }) => group))]
 
 const usage = `npm run bench -- [options]
 
-  --quick           only the works with targets, on one Node, in 2 short rounds: within 3 minutes
+  --quick           only the works of the group main, on one Node, in 2 short rounds: within 3 minutes
   --works a,b       only these works or groups of works
                     groups: ${groups.join(', ')}
                     works:  ${works

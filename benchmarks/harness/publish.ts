@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url'
 import type { PeerName } from '../peers.ts'
-import { type Target, targets } from '../targets.ts'
+import { nextTargets } from '../targets.ts'
 import { works as allWorks, type Work } from '../works.ts'
 import { markdownTable, writeBlock } from './blocks.ts'
 import type { Machine } from './machine.ts'
@@ -54,6 +54,9 @@ const words = {
       'for-await': '同第 2 行，openline 用 for await，ws 用回调',
       client: '同第 2 行，客户端的 CPU',
       broadcast: '一条 125 B 的消息发给 5,000 个订阅者',
+      deflate: '回显，64 个连接，16 条在途，1 KB JSON，压缩，不保留上下文',
+      'deflate-takeover': '回显，64 个连接，16 条在途，1 KB JSON，压缩，保留上下文',
+      'broadcast-deflate': '一条 1 KB 的 JSON 压缩后发给 5,000 个订阅者',
       handshake: '打开握手',
       memory: '空闲连接的内存，共 10,000 个',
     } as Record<string, string>,
@@ -146,7 +149,7 @@ export function makePublication(
     runtime,
     presences: run.presences,
     rows: works
-      .filter(({ name }) => targets.some(({ work }: Target) => work === name))
+      .filter(({ name }) => nextTargets.some(({ work }) => work === name))
       .map(({ name }) => ({
         work: name,
         summaries: summarise(

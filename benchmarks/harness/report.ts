@@ -52,6 +52,7 @@ export function formatWork(
   const own = measurements.filter((measurement) => measurement.work === work.name)
   const summaries = summarise(own, against)
   const isLatency = work.measure === 'latency'
+  const isCompressed = work.compression !== undefined
   const rows = summaries.map((summary) => {
     const busy = summary.generatorUtilisation > generatorLimit
     return [
@@ -62,6 +63,7 @@ export function formatWork(
             formatCost(work, summary.cost),
             `${formatCost(work, summary.range[0])}–${formatCost(work, summary.range[1])}`,
           ]),
+      ...(isCompressed ? [bytes(summary.compression!.received)] : []),
       Math.round(summary.messagesPerSecond).toLocaleString('en-US'),
       percent(summary.utilisation),
       percent(summary.systemShare),
@@ -72,6 +74,7 @@ export function formatWork(
   const heading = [
     '',
     ...(isLatency ? ['p50 µs', 'p99', 'p99.9'] : [costTitle(work), 'range']),
+    ...(isCompressed ? ['B/message'] : []),
     `${work.unit}s/s`,
     'CPU',
     'system',
@@ -79,6 +82,7 @@ export function formatWork(
     `against ${titles.get(against)}`,
   ]
   const notes: string[] = []
+  if (isCompressed) notes.push(formatCompression(work, summaries, titles))
   // With open loop the generator polls, so that it is never late.
   if (!isLatency && summaries.some(({ generatorUtilisation }) => generatorUtilisation > generatorLimit)) {
     notes.push('! The load generator was the bottleneck: what it says of a second is its limit.')
@@ -87,6 +91,24 @@ export function formatWork(
     notes.push('! The load generator itself sent late: the latencies are partly its own.')
   }
   return [`${work.name}: ${work.title}`, table([heading, ...rows], 1), ...notes].join('\n')
+}
+
+/** What each server agreed to, and the bytes that a message came with. */
+function formatCompression(
+  { load }: Work,
+  summaries: readonly Summary[],
+  titles: ReadonlyMap<PeerName, string>,
+): string {
+  const rows = summaries.map((summary) => {
+    const { extension, sent } = summary.compression!
+    return [nameOf(summary, titles), extension, bytes(sent)]
+  })
+  const heading = ['', `agreed to; messages of ${load.size?.toLocaleString('en-US')} B`, 'come to it as']
+  return table([heading, ...rows], 2)
+}
+
+function bytes(value: number): string {
+  return `${Math.round(value)} B`
 }
 
 /** The heading of a cost. */

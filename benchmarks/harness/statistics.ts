@@ -2,6 +2,7 @@
 // stood next to each other in time: the machine's speed drifts, and a ratio of medians would keep that.
 
 import type { PeerName } from '../peers.ts'
+import type { CompressionFigures } from './generator.ts'
 import type { Figures } from './measure.ts'
 
 /** One turn of one peer at one work in one round. */
@@ -31,6 +32,8 @@ export interface Summary extends Contestant {
   readonly generatorUtilisation: number
   /** Medians of the percentiles, in µs. */
   readonly latency?: { readonly p50: number; readonly p99: number; readonly p999: number }
+  /** What was agreed in the last round, and how much it saved there. */
+  readonly compression?: CompressionFigures
   /** Median of this contestant's cost divided by that of the reference; absent without one. */
   readonly ratio?: number
 }
@@ -42,6 +45,7 @@ export function summarise(measurements: readonly Measurement[], reference: PeerN
     const own = measurements.filter((one) => one.peer === peer && one.runtime === runtime)
     const costs = own.map(({ cost }) => cost)
     const ratio = ratioAgainst(measurements, [peer], reference, runtime)
+    const compression = own.at(-1)?.compression
     const latencies = own.flatMap(({ latency }) => (latency === undefined ? [] : [latency]))
     return {
       peer,
@@ -62,6 +66,7 @@ export function summarise(measurements: readonly Measurement[], reference: PeerN
               p999: median(latencies.map(({ p999 }) => p999)),
             },
           }),
+      ...(compression === undefined ? {} : { compression }),
       ...(ratio === undefined ? {} : { ratio }),
     }
   })
@@ -69,20 +74,22 @@ export function summarise(measurements: readonly Measurement[], reference: PeerN
 
 /**
  * Returns how many times the reference's cost the cheapest of some peers has: per round, then the median. Peers on
- * Node count on the runtime of the reference only; without a runtime it is the reference's first.
+ * Node count on the runtime of the reference only; without a runtime it is the reference's first. The peers' costs can
+ * be those of another work.
  */
 export function ratioAgainst(
   measurements: readonly Measurement[],
   names: readonly PeerName[],
   reference: PeerName,
   runtime?: string,
+  theirs: readonly Measurement[] = measurements,
 ): number | undefined {
   const references = measurements.filter(({ peer }) => peer === reference)
   const wanted = references.some((one) => one.runtime === runtime) ? runtime : references[0]?.runtime
   const ratios: number[] = []
   for (const own of references) {
     if (own.runtime !== wanted) continue
-    const others = measurements.filter(
+    const others = theirs.filter(
       (one) =>
         one.round === own.round && names.includes(one.peer) && (one.runtime === wanted || one.runtime === ''),
     )

@@ -1,6 +1,6 @@
 // Each target with what was measured for it.
 
-import { type Target, targets } from '../targets.ts'
+import { nextTargets, type Target } from '../targets.ts'
 import type { Work } from '../works.ts'
 import { type Measurement, ratioAgainst } from './statistics.ts'
 
@@ -16,14 +16,15 @@ export function judge(
   measurements: readonly Measurement[],
   runtimes: readonly string[],
 ): Verdict[] {
-  return targets
+  return nextTargets
     .filter(({ work }) => work === undefined || works.some(({ name }) => name === work))
     .map((target) => {
       const own = measurements.filter(({ work }) => work === target.work)
+      const theirs = measurements.filter(({ work }) => work === (target.baseline ?? target.work))
       const ratios: Record<string, number> = {}
       for (const runtime of runtimes) {
         const isMeasured = own.some((one) => one.peer === 'openline' && one.runtime === runtime)
-        const ratio = isMeasured ? ratioAgainst(own, target.peers, 'openline', runtime) : undefined
+        const ratio = isMeasured ? ratioAgainst(own, target.peers, 'openline', runtime, theirs) : undefined
         if (ratio !== undefined) ratios[runtime] = ratio
       }
       return { target, ratios }

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "connection.h"
+#include "deflate.h"
 #include "handshake.h"
 #include "options.h"
 #include "process.h"
@@ -16,6 +17,7 @@
 struct connection *connections;
 int poller;
 bool serving, peers_may_leave;
+uint64_t received_bytes, received_messages;
 
 static const char *peer(void) {
   return serving ? "client" : "server";
@@ -46,7 +48,7 @@ ssize_t transport_send(struct connection *c, const void *from, size_t length) {
 }
 
 void queue_frames(struct connection *c, uint64_t frames) {
-  c->pending += frames * frame_length;
+  c->pending += take_frames(&c->next, frames);
 }
 
 void queue_control(struct connection *c, uint8_t code, const uint8_t *data, uint8_t length) {
@@ -58,7 +60,7 @@ void queue_control(struct connection *c, uint8_t code, const uint8_t *data, uint
 void flush(struct connection *c) {
   while (c->pending || c->control_length) {
     /* A control frame may only stand between frames. */
-    bool control = c->retry_length ? c->retry_control : c->control_length && c->offset == 0;
+    bool control = c->retry_length ? c->retry_control : c->control_length && frame_end(c->offset) == c->offset;
     const uint8_t *from;
     uint64_t length;
     if (control) {
@@ -66,7 +68,7 @@ void flush(struct connection *c) {
       length = (uint64_t)(c->control_length - c->control_sent);
     } else {
       from = pattern + c->offset;
-      length = (c->control_length ? frame_length : pattern_length) - c->offset;
+      length = (c->control_length ? frame_end(c->offset) : pattern_length) - c->offset;
       if (length > c->pending) length = c->pending;
       if (c->retry_length) length = c->retry_length;
     }
@@ -88,7 +90,7 @@ void flush(struct connection *c) {
       if (c->control_sent == c->control_length) c->control_length = c->control_sent = 0;
     } else {
       c->pending -= (uint64_t)sent;
-      c->offset = (c->offset + (uint64_t)sent) % frame_length;
+      c->offset = advance(c->offset, (uint64_t)sent);
     }
   }
   want_write(c, false);
@@ -114,6 +116,17 @@ static void end_close_frame(struct connection *c) {
        c->control_payload_length > 2 ? c->control_payload_length - 2 : 0, (const char *)c->control + 2);
 }
 
+/* How many messages of a connection are compared: on the first one more than a whole cycle. */
+static uint32_t comparisons(struct connection *c) {
+  return c == connections && frame_count > 1 ? frame_count + 1 : 1;
+}
+
+static void compare(struct connection *c) {
+  if (options.deflate) inflate_end(c);
+  c->verified = ++c->compared >= comparisons(c);
+  if (c->verified && options.deflate) inflate_detach(c);
+}
+
 /* Returns 1 when the frame ended a message. */
 static uint32_t end_frame(struct connection *c) {
   uint8_t first = c->header[0];
@@ -127,18 +140,23 @@ static uint32_t end_frame(struct connection *c) {
     return 0;
   }
   if (!(first & 0x80)) return 0;
-  if (c->message_length != options.size)
+  if (!options.deflate && c->message_length != options.size)
     fail("a message of %llu bytes instead of %llu", (unsigned long long)c->message_length,
          (unsigned long long)options.size);
+  if (!c->verified) compare(c);
+  received_messages++;
+  received_bytes += c->message_length;
   c->message_length = 0;
   c->message_opcode = 0;
-  c->verified = true;
   return 1;
 }
 
 static void check_header(struct connection *c) {
   uint8_t code = c->header[0] & 0x0f;
-  if (c->header[0] & 0x70) fail("a frame with reserved bits: %02x", c->header[0]);
+  uint8_t reserved = c->header[0] & 0x70;
+  uint8_t wanted = options.deflate && (code == TEXT || code == BINARY) ? RSV1 : 0;
+  if (wanted && !reserved) fail("a message from the %s is not compressed: RSV1 is not set", peer());
+  if (reserved != wanted) fail("a frame with reserved bits: %02x", c->header[0]);
   if (code & 0x08) {
     if (c->remaining > MAX_CONTROL) fail("a control frame of %llu bytes", (unsigned long long)c->remaining);
     return;
@@ -152,17 +170,20 @@ static void check_header(struct connection *c) {
 static void take_payload(struct connection *c, const uint8_t *bytes, uint64_t length) {
   static const uint8_t no_key[4];
   bool control = c->header[0] & 0x08;
-  if (control || !c->verified) {
+  if (!control && !c->verified && options.deflate) {
+    inflate_part(c, bytes, length);
+  } else if (control || !c->verified) {
     /* The masking key ends the header. */
     const uint8_t *key = serving ? c->header + c->header_length - 4 : no_key;
+    const uint8_t *expected = message_at(c->compared) + c->message_length;
     if (!control && c->message_length + length > options.size)
       fail("a message of more than %llu bytes", (unsigned long long)options.size);
     for (uint64_t i = 0; i < length; i++) {
       uint8_t byte = bytes[i] ^ key[(c->position + i) % 4];
       if (control)
         c->control[c->control_payload_length++] = byte;
-      else if (byte != payload[c->message_length + i])
-        fail("the first message from a %s differs from what was sent", peer());
+      else if (byte != expected[i])
+        fail("message %u from a %s differs from what was sent", c->compared + 1, peer());
     }
   }
   c->position += length;
@@ -249,6 +270,7 @@ void wait_events(int timeout, received_function *received) {
 void reset(struct connection *c) {
   struct linger at_once = {.l_onoff = 1, .l_linger = 0};
   if (c->tls) tls_detach(c);
+  if (c->inflater) inflate_detach(c);
   setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   close(c->fd);
   memset(c, 0, sizeof *c);

@@ -10,9 +10,10 @@ struct handshake;
 struct connection {
   int fd;
   void *tls;                   /* NULL without TLS */
+  void *inflater;              /* of compressed messages that are compared, else NULL */
   struct handshake *handshake; /* NULL once the connection is open */
   bool wants_write;            /* EPOLLOUT is registered */
-  bool verified;               /* the first message was compared */
+  bool verified;               /* enough messages were compared */
   bool gone;                   /* the peer left, which it may (peers_may_leave) */
 
   /* What the modes count. */
@@ -20,8 +21,9 @@ struct connection {
   uint32_t outstanding; /* messages asked for and not yet received */
   uint64_t received;
 
-  /* Sending: `pending` bytes of the repeating frames, beginning `offset` bytes into one. */
+  /* Sending: `pending` bytes of the pattern, from `offset` on; `next` is the frame that is queued next. */
   uint64_t pending, offset;
+  uint32_t next;
   uint8_t control_frame[6 + MAX_CONTROL]; /* stands between two of these frames */
   uint8_t control_length, control_sent;
   /* TLS wants a write that found no room repeated with the very same bytes. */
@@ -34,6 +36,7 @@ struct connection {
   uint8_t message_opcode;       /* 0 between messages */
   uint64_t remaining, position; /* in the current frame's payload */
   uint64_t message_length;
+  uint32_t compared; /* messages that were as they should be */
   uint8_t control[MAX_CONTROL];
   uint8_t control_payload_length;
 };
@@ -46,6 +49,8 @@ extern int poller;
 extern bool serving;
 /* A peer's end is no failure any more. */
 extern bool peers_may_leave;
+/* Bytes of payload in the messages that came, compressed ones as they came. */
+extern uint64_t received_bytes, received_messages;
 
 void create_connections(int count);
 void watch(struct connection *c);

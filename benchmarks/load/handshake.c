@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include "deflate.h"
 #include "handshake.h"
 #include "options.h"
 #include "process.h"
@@ -58,6 +59,21 @@ static char *read_head(struct connection *c) {
   }
 }
 
+/* Returns the value of a header field, trimmed, or NULL. */
+static const char *find_field(const char *head, const char *name, size_t *length) {
+  size_t name_length = strlen(name);
+  for (const char *line = strstr(head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
+    const char *value = line + 2;
+    if (strncasecmp(value, name, name_length) || value[name_length] != ':') continue;
+    value += name_length + 1;
+    value += strspn(value, " \t");
+    *length = strcspn(value, "\r");
+    while (*length && strchr(" \t", value[*length - 1])) (*length)--;
+    return value;
+  }
+  return NULL;
+}
+
 /* ---- client ---- */
 
 static char request[16 * 1024];
@@ -112,8 +128,9 @@ static int connect_tcp(int index) {
 static void build_request(void) {
   int length = snprintf(request, sizeof request,
                         "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Key: " NONCE "\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                        options.path, options.unix_path ? "localhost" : options.host, options.port);
+                        "Sec-WebSocket-Key: " NONCE "\r\nSec-WebSocket-Version: 13\r\n%s\r\n",
+                        options.path, options.unix_path ? "localhost" : options.host, options.port,
+                        options.deflate ? deflate_offer() : "");
   if (length >= (int)sizeof request) fail("the path is too long");
   request_length = (size_t)length;
 }
@@ -151,6 +168,11 @@ static void read_response(struct connection *c) {
     fail("opening handshake: %.*s", (int)strcspn(h->text, "\r\n"), h->text);
   if (!memmem(h->text, (size_t)(end - h->text), ACCEPT, strlen(ACCEPT)))
     fail("opening handshake: wrong Sec-WebSocket-Accept");
+  if (options.deflate) {
+    size_t length = 0;
+    const char *answer = find_field(h->text, "Sec-WebSocket-Extensions", &length);
+    deflate_agree(answer, length);
+  }
   const char *rest = end + 4;
   if (parse(c, (const uint8_t *)rest, (uint64_t)(h->text + h->have - rest)))
     fail("a message before any was sent");
@@ -190,21 +212,6 @@ void open_connections(int count, int concurrency) {
 }
 
 /* ---- server ---- */
-
-/* Returns the value of a header field, trimmed, or NULL. */
-static const char *find_field(const char *head, const char *name, size_t *length) {
-  size_t name_length = strlen(name);
-  for (const char *line = strstr(head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
-    const char *value = line + 2;
-    if (strncasecmp(value, name, name_length) || value[name_length] != ':') continue;
-    value += name_length + 1;
-    value += strspn(value, " \t");
-    *length = strcspn(value, "\r");
-    while (*length && strchr(" \t", value[*length - 1])) (*length)--;
-    return value;
-  }
-  return NULL;
-}
 
 static void answer_request(struct connection *c) {
   char *end = read_head(c);

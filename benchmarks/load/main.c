@@ -5,13 +5,15 @@
  *
  * It must cost less than what it drives, so it prepares its frames once, sends as many as are due with one
  * write, and reads of a message no more than its header. The first message on each connection is compared
- * byte for byte; of all others the opcode and the length are checked.
+ * byte for byte; of all others the opcode and the length are checked. Compressed messages are compressed in
+ * advance; the first on each connection is inflated and compared, of all others opcode and RSV1 are checked.
  *
  * It talks to its parent so that the CPU time of the other side can be read while nothing is under way:
  *   1. open all connections, load them for --warm-up ms, wait until every message is back
  *   2. print {"ready":true} and wait for a line on standard input
  *   3. load them for --duration ms, wait until every message is back, print the result as JSON
  */
+#include "deflate.h"
 #include "modes.h"
 #include "options.h"
 #include "process.h"
@@ -28,6 +30,7 @@ int main(int argc, char **argv) {
   raise_file_limit((uint64_t)most + OTHER_FILES);
   signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
   if (options.tls) tls_prepare();
+  if (options.deflate) deflate_prepare();
   switch (options.mode) {
     case MODE_ECHO: echo_mode(); break;
     case MODE_BROADCAST: broadcast_mode(); break;

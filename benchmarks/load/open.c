@@ -1,6 +1,7 @@
 /*
  * Opens many connections and keeps them idle: what a handshake costs a server, and what memory a connection
- * takes that does nothing. The parent looks at the server before and after.
+ * takes that does nothing, be it from the beginning or after some messages. The parent looks at the server
+ * before and after.
  */
 #include "handshake.h"
 #include "modes.h"
@@ -19,6 +20,11 @@ static void idle_received(struct connection *c, uint32_t count) {
   fail("a message before any was sent");
 }
 
+static void open_and_exchange(int count) {
+  open_connections(count, options.concurrency);
+  for (int i = 0; i < options.messages; i++) exchange_once(count);
+}
+
 static void reset_all(int count) {
   for (int i = 0; i < count; i++) reset(&connections[i]);
 }
@@ -27,13 +33,13 @@ void open_mode(void) {
   int most = options.connections > options.warm_up_connections ? options.connections : options.warm_up_connections;
   prepare_frames(true, 1);
   create_connections(most);
-  open_connections(options.warm_up_connections, options.concurrency);
+  open_and_exchange(options.warm_up_connections);
   reset_all(options.warm_up_connections);
   usleep(SETTLE_MS * 1000);
   wait_for_go(idle_received);
 
   double start = now(), cpu = own_cpu();
-  open_connections(options.connections, options.concurrency);
+  open_and_exchange(options.connections);
   double seconds = now() - start;
   cpu = own_cpu() - cpu;
   messages = (uint64_t)opened;

@@ -43,6 +43,12 @@ static uint64_t number(const char *name, const char *text, uint64_t least, uint6
   return value;
 }
 
+static enum deflate parse_deflate(const char *text) {
+  if (!strcmp(text, "no-takeover")) return DEFLATE_NO_TAKEOVER;
+  if (!strcmp(text, "takeover")) return DEFLATE_TAKEOVER;
+  fail("--deflate must be no-takeover or takeover");
+}
+
 /* An option that a mode would ignore is a mistake of the caller, better told than hidden. */
 static void only_in(int allowed, const char *name) {
   if (!(options.mode & allowed)) fail("--%s is not an option of this mode", name);
@@ -54,7 +60,8 @@ void parse_options(int argc, char **argv) {
       {"unix", 1, 0, 'u'},        {"tls", 0, 0, 't'},       {"connections", 1, 0, 'c'},
       {"in-flight", 1, 0, 'f'},   {"rate", 1, 0, 'r'},      {"size", 1, 0, 's'},
       {"kind", 1, 0, 'k'},        {"duration", 1, 0, 'd'},  {"warm-up", 1, 0, 'w'},
-      {"concurrency", 1, 0, 'C'}, {"warm-up-connections", 1, 0, 'W'}, {0, 0, 0, 0}};
+      {"concurrency", 1, 0, 'C'}, {"warm-up-connections", 1, 0, 'W'},
+      {"deflate", 1, 0, 'z'},     {"messages", 1, 0, 'm'},  {0, 0, 0, 0}};
   options.mode = parse_mode(argc > 1 ? argv[1] : NULL);
   bool one_address = options.mode & (MODE_BROADCAST | MODE_LATENCY);
   int most = one_address ? MAX_CONNECTIONS_ONE_ADDRESS : MAX_CONNECTIONS;
@@ -94,6 +101,14 @@ void parse_options(int argc, char **argv) {
       case 'W':
         only_in(MODE_OPEN, "warm-up-connections");
         options.warm_up_connections = (int)number("warm-up-connections", optarg, 0, MAX_CONNECTIONS);
+        break;
+      case 'z':
+        only_in(~MODE_SERVE, "deflate");
+        options.deflate = parse_deflate(optarg);
+        break;
+      case 'm':
+        only_in(MODE_OPEN, "messages");
+        options.messages = (int)number("messages", optarg, 0, 1000);
         break;
       default: fail("%s is not an option, or lacks its value", argv[optind - 1]);
     }

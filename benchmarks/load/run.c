@@ -1,4 +1,5 @@
 #include "run.h"
+#include "deflate.h"
 #include "options.h"
 #include "process.h"
 #include <poll.h>
@@ -60,6 +61,11 @@ double exchange(int duration) {
   return run_until_quiet(start, duration, exchange_received);
 }
 
+void exchange_once(int count) {
+  for (int i = 0; i < count; i++) send_owed(&connections[i], 1);
+  run_until_quiet(now(), 0, exchange_received);
+}
+
 void wait_for_line(int limit, const char *word, received_function *received) {
   struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = poller, .events = POLLIN}};
   double deadline = now() + limit / 1e3;
@@ -80,8 +86,11 @@ void wait_for_go(received_function *received) {
 }
 
 void print_result(double seconds, double cpu, const char *more) {
-  printf("{\"messages\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"cpuUtilisation\":%.4f%s}\n",
-         (unsigned long long)messages, seconds, cpu, cpu / seconds, more);
+  char compression[512] = "";
+  double count = received_messages ? (double)received_messages : 1;
+  if (options.deflate) deflate_report(compression, sizeof compression, (double)received_bytes / count);
+  printf("{\"messages\":%llu,\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"cpuUtilisation\":%.4f%s%s}\n",
+         (unsigned long long)messages, seconds, cpu, cpu / seconds, more, compression);
   fflush(stdout);
 }
 
@@ -89,7 +98,7 @@ struct measurement measure(load_function *load, received_function *received) {
   /* Clients under test may still be about to send their first messages. */
   if (options.warm_up || outstanding) load(options.warm_up);
   wait_for_go(received);
-  messages = 0;
+  messages = received_messages = received_bytes = 0;
   struct measurement result;
   double cpu = own_cpu();
   result.seconds = load(options.duration);

@@ -14,6 +14,8 @@ extern uint64_t outstanding, messages;
 double run_until_quiet(double start, int duration, received_function *received);
 /* The load of echo and serve: as many frames as came go back, at the end they are held (`owed`). */
 double exchange(int duration);
+/* Outside of a phase: a message to and fro on each of the first `count` connections. */
+void exchange_once(int count);
 void exchange_received(struct connection *c, uint32_t count);
 
 /* Fails when there was no progress for too long; called again and again. */

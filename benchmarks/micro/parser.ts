@@ -2,6 +2,7 @@
 // first, as the system does for a socket: unmasking works in place, so the bytes of one read serve only once.
 
 import { engine } from '../../src/kernel/engine.ts'
+import { defaultLimits } from '../../src/protocol/limits.ts'
 import { ByteOutput } from '../../src/protocol/output.ts'
 import { Protocol } from '../../src/protocol/protocol.ts'
 import { type Case, formatSize, measure, report } from './measure.ts'
@@ -50,7 +51,7 @@ function createProtocol(masked: boolean): Protocol {
     role: masked ? 'server' : 'client',
     kernel,
     platform,
-    limits: { maxMessageSize: 1024 * 1024, maxFragments: 1024 },
+    limits: defaultLimits('server'),
     output: new ByteOutput(),
     maskingKeys,
     handler: {

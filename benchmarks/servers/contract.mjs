@@ -1,6 +1,7 @@
 // What every process of the benchmark owes the harness: it says on its first line of output where it listens (a
 // server) and what it is, answers lines of input, and ends with SIGTERM or when its standard input ends.
-//   environment: PORT (0: any free one), WORK (echo, for-await or broadcast), TLS_KEY and TLS_CERT (files)
+//   environment: PORT (0: any free one), WORK (echo, for-await or broadcast), TLS_KEY and TLS_CERT (files), COMPRESSION
+//                (takeover or no-takeover: agree to permessage-deflate so, and send every message compressed)
 //   input:       "usage" is answered with the CPU time, "memory" with the resident memory after a collection
 //
 // The programs are plain JavaScript, so that no loader that rewrites modules runs in a measured process.
@@ -14,6 +15,10 @@ export const work = process.env.WORK ?? 'echo'
 
 /** The same limit for all, above the largest message of the works. */
 export const maxMessageSize = 16 * 1024 * 1024
+
+/** How messages are compressed, where the work wants it. */
+export const compression = process.env.COMPRESSION
+export const hasTakeover = compression === 'takeover'
 
 /** Key and certificate, where the work wants TLS. */
 export const tls =

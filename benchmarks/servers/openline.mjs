@@ -1,7 +1,17 @@
 // As the README shows it, on the built package that users get.
 
 import { broadcast, serve } from '../../dist/index.js'
-import { announce, host, maxMessageSize, port, tls, versionIn, work } from './contract.mjs'
+import {
+  announce,
+  compression,
+  hasTakeover,
+  host,
+  maxMessageSize,
+  port,
+  tls,
+  versionIn,
+  work,
+} from './contract.mjs'
 
 const handlers = {
   echo: {
@@ -19,7 +29,15 @@ const handlers = {
   },
 }
 
-const options = { host, port, maxMessageSize }
-const server = await serve(handlers[work], tls === undefined ? options : { ...options, tls })
+// Its defaults, but that short messages are compressed too.
+const deflate = { threshold: 0, serverNoContextTakeover: !hasTakeover, clientNoContextTakeover: !hasTakeover }
+const options = {
+  host,
+  port,
+  maxMessageSize,
+  ...(tls === undefined ? {} : { tls }),
+  ...(compression === undefined ? {} : { compression: deflate }),
+}
+const server = await serve(handlers[work], options)
 
 announce(server.port, versionIn('../../package.json'))

@@ -1,6 +1,6 @@
 # Not called websockets.py, or Python would import this file for the library.
 # As the documentation of Python's websockets shows an echo, with asyncio and its defaults, but for the limit of the
-# message and for compression, which nobody uses here.
+# message and for compression, which is off where the work has none.
 
 import asyncio
 import json
@@ -13,8 +13,10 @@ import sys
 
 import websockets
 from websockets.asyncio.server import broadcast, serve
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 WORK = os.environ.get("WORK", "echo")
+COMPRESSION = os.environ.get("COMPRESSION")
 
 
 async def echo(websocket):
@@ -38,6 +40,18 @@ def answer():
         print(json.dumps({"resident": pages * resource.getpagesize()}), flush=True)
 
 
+# What compression="deflate" stands for, which is the default, and without takeover where that is wanted.
+def deflate():
+    alone = COMPRESSION == "no-takeover"
+    return ServerPerMessageDeflateFactory(
+        server_no_context_takeover=alone,
+        client_no_context_takeover=alone,
+        server_max_window_bits=12,
+        client_max_window_bits=12,
+        compress_settings={"memLevel": 5},
+    )
+
+
 async def main():
     global server
     context = None
@@ -49,6 +63,8 @@ async def main():
     loop.add_signal_handler(signal.SIGTERM, stop.set_result, None)
     loop.add_reader(sys.stdin, answer)
     options = {"max_size": 16 * 1024 * 1024, "compression": None, "ssl": context}
+    if COMPRESSION:
+        options["extensions"] = [deflate()]
     async with serve(echo, "127.0.0.1", int(os.environ.get("PORT", 0)), **options) as server:
         port = server.sockets[0].getsockname()[1]
         runtime = f"Python {platform.python_version()}"

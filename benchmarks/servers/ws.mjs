@@ -3,15 +3,36 @@
 
 import { createServer } from 'node:https'
 import { WebSocket, WebSocketServer } from 'ws'
-import { announce, host, maxMessageSize, port, tls, versionIn, work } from './contract.mjs'
+import {
+  announce,
+  compression,
+  hasTakeover,
+  host,
+  maxMessageSize,
+  port,
+  tls,
+  versionIn,
+  work,
+} from './contract.mjs'
 
 const version = versionIn('../node_modules/ws/package.json')
 const http = tls === undefined ? undefined : createServer(tls)
-const server = new WebSocketServer(
-  http === undefined
-    ? { host, port, maxPayload: maxMessageSize }
-    : { server: http, maxPayload: maxMessageSize },
-)
+// The example of its README, but that short messages are compressed too. With takeover the window and who keeps one are
+// left at what is negotiated, which is the default.
+const perMessageDeflate = {
+  zlibDeflateOptions: { chunkSize: 1024, memLevel: 7, level: 3 },
+  zlibInflateOptions: { chunkSize: 10 * 1024 },
+  ...(hasTakeover
+    ? {}
+    : { clientNoContextTakeover: true, serverNoContextTakeover: true, serverMaxWindowBits: 10 }),
+  concurrencyLimit: 10,
+  threshold: 0,
+}
+const server = new WebSocketServer({
+  ...(http === undefined ? { host, port } : { server: http }),
+  maxPayload: maxMessageSize,
+  ...(compression === undefined ? {} : { perMessageDeflate }),
+})
 
 server.on('connection', (socket) => {
   socket.on('error', (error) => console.error(error))
