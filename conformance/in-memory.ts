@@ -19,7 +19,8 @@ export interface Endpoint {
 export type EndpointFactory = (role: Role) => Endpoint
 
 // The largest message of the table, to the byte.
-const LIMITS = { maxMessageSize: 16 * 1024 * 1024, maxFragments: MAX_FRAGMENTS }
+const LARGEST = 16 * 1024 * 1024
+const LIMITS = { maxMessageSize: LARGEST, maxStreamSize: LARGEST, maxFragments: MAX_FRAGMENTS }
 
 /** Name a way in which bytes are handed to the protocol. */
 export type Feed = 'receiveData' | 'receiveRead'

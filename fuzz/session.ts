@@ -6,7 +6,8 @@ import { nodePlatform } from '../src/kernel/node-platform.ts'
 import type { CloseFrame } from '../src/protocol/close-code.ts'
 import type { Extension } from '../src/protocol/extension.ts'
 import type { Kernel } from '../src/protocol/kernel.ts'
-import type { AcceptedMessages, Message } from '../src/protocol/message-assembler.ts'
+import type { AcceptedMessages } from '../src/protocol/message-assembler.ts'
+import type { Message } from '../src/protocol/message-collector.ts'
 import { type Platform, portablePlatform } from '../src/protocol/platform.ts'
 import { Protocol, type ProtocolHandler, type Role } from '../src/protocol/protocol.ts'
 import { type InputReader, toHex } from './bytes.ts'
@@ -40,9 +41,12 @@ const FRAGMENTS = [1024, 1, 2, 3]
 const invertingExtension: Extension = {
   name: 'invert',
   reservedBits: 0x40,
-  encode: (payload) =>
-    payload.length > 3 ? { payload: invert(payload), reservedBits: 0x40 } : { payload, reservedBits: 0 },
-  decode: (payload) => (payload[0] === 0xff ? new ProtocolError('WS_EXTENSION_FAILED') : invert(payload)),
+  applies: ({ size }) => size === undefined || size > 3,
+  encode: ({ payload }) => invert(payload),
+  decode({ payload, isFirst }) {
+    if (isFirst && payload[0] === 0xff) throw new ProtocolError('WS_EXTENSION_FAILED')
+    return invert(payload)
+  },
 }
 
 function invert(payload: Uint8Array): Uint8Array {
@@ -134,7 +138,11 @@ export class Session implements ProtocolHandler {
           return setup.platform.copy(bytes, start, end)
         },
       },
-      limits: { maxMessageSize: setup.maxMessageSize, maxFragments: setup.maxFragments },
+      limits: {
+        maxMessageSize: setup.maxMessageSize,
+        maxStreamSize: setup.maxMessageSize,
+        maxFragments: setup.maxFragments,
+      },
       output: this.#output,
       handler: this,
       maskingKeys: () => (key = Math.imul(key, 0x2c1b3c6d) ^ 0x297a2d39),
@@ -199,7 +207,9 @@ export class Session implements ProtocolHandler {
   }
 
   onFailure(error: ProtocolError): void {
-    this.#tell(error.code, `${error.closeCode} ${error.message}`)
+    // How much of a transformed message was seen when it became too large depends on the chunks.
+    const words = this.#setup.extensions.length > 0 ? error.reason : error.message
+    this.#tell(error.code, `${error.closeCode} ${words}`)
     this.#afterFact()
   }
 

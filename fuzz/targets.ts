@@ -1,6 +1,8 @@
 // All targets.
 
 import type { Target } from './target.ts'
+import { decompression } from './targets/decompression.ts'
+import { deflateNegotiation } from './targets/deflate-negotiation.ts'
 import { differential } from './targets/differential.ts'
 import { extensionHeader } from './targets/extension-header.ts'
 import { frames } from './targets/frames.ts'
@@ -20,6 +22,8 @@ export const targets: readonly Target[] = [
   handshakeResponse,
   headerGrammar,
   extensionHeader,
+  deflateNegotiation,
+  decompression,
   url,
   pair,
   differential,

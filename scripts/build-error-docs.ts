@@ -58,8 +58,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_BAD_CLOSE_CODE: 'The peer closes with a code that must not be sent, such as 1005 or 1006.',
   WS_DATA_NOT_ACCEPTED: 'The option `accept` refuses text or binary: allow it, or correct the peer.',
   WS_BAD_UTF8: 'The peer sends bytes as text: have it send them as binary.',
-  WS_EXTENSION_FAILED: 'Compressed data was damaged. Look at the `cause`.',
-  WS_MESSAGE_TOO_BIG: 'Send smaller messages, or raise `maxMessageSize` if you can afford it.',
+  WS_BAD_COMPRESSION: 'The peer is broken, or hostile: it marks as compressed what is not.',
+  WS_EXTENSION_FAILED: 'An extension of your own threw while it decoded. Look at the `cause`.',
+  WS_MESSAGE_TOO_BIG:
+    'Send smaller messages, or raise `maxMessageSize` if you can afford it; `receiveStream()` takes messages in pieces, up to `maxStreamSize`.',
   WS_TOO_MANY_FRAGMENTS: 'Send larger fragments, or raise `maxFragments`.',
   WS_SLOW_CONSUMER:
     'The peer does not read, and the program sends without awaiting `send()`. Await it, or send less to slow peers; see `maxBufferedAmount`.',

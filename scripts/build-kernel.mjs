@@ -1,22 +1,39 @@
-// Compile the WebAssembly kernel and write it as a TypeScript module.
+// Compile what is written in AssemblyScript and write it as TypeScript modules.
 // usage: node scripts/build-kernel.mjs [--check]
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import asc from 'assemblyscript/asc'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const target = `${root}src/kernel/kernel-binary.ts`
 
-/** Compile the kernel and return the text of src/kernel/kernel-binary.ts. */
-export async function buildKernel() {
+/** The modules: where each is written, where it goes, and what it exports there. */
+export const modules = [
+  {
+    source: 'src/kernel/assembly/kernel.ts',
+    target: 'src/kernel/kernel-binary.ts',
+    name: 'kernelBinary',
+    what: 'The WebAssembly kernel',
+    features: ['--enable', 'simd'],
+  },
+  {
+    source: 'src/deflate/assembly/compressor.ts',
+    target: 'src/deflate/compressor-binary.ts',
+    name: 'compressorBinary',
+    what: 'The WebAssembly compressor',
+    features: [],
+  },
+]
+
+/** Compile a module and return the text of its target. */
+export async function build({ source, name, what, features }) {
   const files = {}
   const { error, stderr } = await asc.main(
     [
-      'src/kernel/assembly/kernel.ts',
+      source,
       '--baseDir',
       root,
       '--outFile',
-      'kernel.wasm',
+      'module.wasm',
       '--optimizeLevel',
       '3',
       '--shrinkLevel',
@@ -25,22 +42,21 @@ export async function buildKernel() {
       'stub',
       '--noAssert',
       '--importMemory',
-      '--enable',
-      'simd',
+      ...features,
     ],
     {
-      writeFile: (name, contents) => {
-        files[name] = contents
+      writeFile: (file, contents) => {
+        files[file] = contents
       },
     },
   )
-  if (error) throw new Error(`the kernel does not compile: ${error.message}\n${stderr}`)
-  const base64 = Buffer.from(files['kernel.wasm']).toString('base64')
+  if (error) throw new Error(`${source} does not compile: ${error.message}\n${stderr}`)
+  const base64 = Buffer.from(files['module.wasm']).toString('base64')
   return [
-    '// Made by `npm run build:kernel` from assembly/kernel.ts. Do not edit.',
+    `// Made by \`npm run build:kernel\` from assembly/${source.split('/').pop()}. Do not edit.`,
     '',
-    '/** The WebAssembly kernel in base64. */',
-    `export const kernelBinary: string =`,
+    `/** ${what} in base64. */`,
+    `export const ${name}: string =`,
     ...base64
       .match(/.{1,100}/g)
       .map((line, index, lines) => `  '${line}'${index < lines.length - 1 ? ' +' : ''}`),
@@ -49,14 +65,15 @@ export async function buildKernel() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const text = await buildKernel()
-  if (process.argv.includes('--check')) {
-    if (readFileSync(target, 'utf8') !== text) {
-      console.error('src/kernel/kernel-binary.ts is stale: run npm run build:kernel')
-      process.exit(1)
+  for (const module of modules) {
+    const text = await build(module)
+    const target = `${root}${module.target}`
+    if (!process.argv.includes('--check')) {
+      writeFileSync(target, text)
+      console.log(`wrote ${module.target} (${text.length} characters)`)
+    } else if (readFileSync(target, 'utf8') !== text) {
+      console.error(`${module.target} is stale: run npm run build:kernel`)
+      process.exitCode = 1
     }
-  } else {
-    writeFileSync(target, text)
-    console.log(`wrote src/kernel/kernel-binary.ts (${text.length} characters)`)
   }
 }

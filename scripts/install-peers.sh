@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
 # Installs the programs that test/peers talks to, on Debian and its kin: once, and quick when all is there.
-# The newest Python libraries live in .cache/peers/venv; delete that folder to get newer ones.
+# The newest Python libraries live in .cache/peers/venv; delete that folder to get newer ones. The programs of
+# test/peers/go and test/peers/lws are built into .cache/peers/bin, with the module that go.mod and go.sum pin.
 # usage: [sudo] scripts/install-peers.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(chromium curl python3 python3-venv python3-websockets python3-websocket)
+packages+=(libwebsockets-dev libwebsockets-test-server)
+# These need not be Debian's.
+command -v go >/dev/null || packages+=(golang-go)
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
 venv=.cache/peers/venv
+bin=.cache/peers/bin
 
 say() { echo "peers: $*"; }
 
@@ -37,3 +43,30 @@ if ! "$venv/bin/python" -c "$versions" >/dev/null 2>&1; then
 fi
 say "$venv has $("$venv/bin/python" -c "$versions")"
 say "Debian has $(/usr/bin/python3 -c "$versions")"
+
+# Whether a program is missing, does not run, or is older than one of its sources.
+is_stale() {
+  local program=$1 source
+  shift
+  "$program" version >/dev/null 2>&1 || return 0
+  for source in "$@"; do
+    [[ $source -nt $program ]] && return 0
+  done
+  return 1
+}
+
+if is_stale "$bin/gorilla" test/peers/go/*; then
+  say "building $bin/gorilla"
+  mkdir -p "$bin"
+  # What is downloaded and built can be deleted like any file, and no other release of Go is looked for.
+  export GOMODCACHE=$PWD/.cache/peers/go/modules GOCACHE=$PWD/.cache/peers/go/build GOTOOLCHAIN=local
+  (cd test/peers/go && go build -modcacherw -mod=readonly -buildvcs=false -o "$OLDPWD/$bin/gorilla" .)
+fi
+say "$bin/gorilla is $("$bin/gorilla" version)"
+
+if is_stale "$bin/libwebsockets" test/peers/lws/*; then
+  say "building $bin/libwebsockets"
+  mkdir -p "$bin"
+  cc -std=gnu11 -O1 -Wall -Wextra -o "$bin/libwebsockets" test/peers/lws/*.c -lwebsockets
+fi
+say "$bin/libwebsockets is $("$bin/libwebsockets" version)"

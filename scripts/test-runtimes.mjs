@@ -10,8 +10,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const versions = process.argv.length > 2 ? process.argv.slice(2) : ['20', '22', '24', '26']
 
 // What is slow and has nothing to do with the runtime is left to `npm test`.
-const folders = ['protocol', 'handshake', 'kernel', 'transport', 'timing', 'connection', 'server', 'client']
-const more = ['app', 'integration', 'event-loop', 'testing', 'security', 'conformance']
+const folders = ['protocol', 'handshake', 'kernel', 'deflate', 'transport', 'timing', 'connection', 'server']
+const more = ['client', 'app', 'integration', 'event-loop', 'testing', 'security', 'conformance']
 
 const variants = [
   { name: 'all fast ways', env: {} },
@@ -22,6 +22,7 @@ const variants = [
       OPENLINE_DIRECT_WRITE: 'off',
       OPENLINE_KERNEL: 'javascript',
       OPENLINE_MESSAGE_MEMORY: 'plain',
+      OPENLINE_SYNC_ZLIB: 'off',
     },
   },
 ]

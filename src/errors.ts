@@ -132,6 +132,7 @@ const PROTOCOL_VIOLATIONS = {
   WS_BAD_CLOSE_CODE: [1002, 'a close frame carries a code that must not be sent'],
   WS_DATA_NOT_ACCEPTED: [1003, 'this end does not accept this kind of message'],
   WS_BAD_UTF8: [1007, 'text is not valid UTF-8'],
+  WS_BAD_COMPRESSION: [1007, 'a compressed message cannot be decompressed'],
   WS_EXTENSION_FAILED: [1007, 'an extension could not decode a message'],
   WS_MESSAGE_TOO_BIG: [1009, 'a message is larger than maxMessageSize'],
   WS_TOO_MANY_FRAGMENTS: [1009, 'a message has more fragments than maxFragments'],

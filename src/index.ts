@@ -5,13 +5,16 @@ export { type RunResult, WebSocketApp, type WebSocketAppOptions } from './app/we
 export { connect } from './client/connect.ts'
 export type { ConnectOptions, HeaderSource } from './client/options.ts'
 // Connections
-export { type BroadcastOptions, broadcast } from './connection/broadcast.ts'
+export { type BroadcastOptions, broadcast, prepare } from './connection/broadcast.ts'
 export type { Connection, HandshakeRequest, HandshakeResponse } from './connection/connection.ts'
+export type { ExtensionDefinition } from './connection/extensions.ts'
 export type { ConnectionHandler } from './connection/handler.ts'
 export type { ReceiveOptions } from './connection/inbox.ts'
 export type { LinkState as ConnectionState } from './connection/link.ts'
+export type { MessageStreams } from './connection/message-streams.ts'
 export type { ConnectionOptions, Logger } from './connection/options.ts'
-export type { Sendable, SendOptions } from './connection/sendable.ts'
+export type { MessageSource, Piece, Sendable, SendOptions } from './connection/sendable.ts'
+export type { CompressionOptions } from './deflate/options.ts'
 // Errors
 export {
   ConnectionClosedError,
@@ -26,9 +29,13 @@ export {
 } from './errors.ts'
 // Programs
 export { EventLoop, getEventLoop } from './event-loop/event-loop.ts'
+export type { ExtensionParameter } from './handshake/extension-header.ts'
 export type { OriginPolicy, OriginRule } from './handshake/origin.ts'
 export { CloseCode, type CloseFrame, type CloseInfo, explainCloseCode } from './protocol/close-code.ts'
-export type { AcceptedMessages, Message } from './protocol/message-assembler.ts'
+export type { Extension, ExtensionFrame, MessagePiece } from './protocol/extension.ts'
+export type { AcceptedMessages } from './protocol/message-assembler.ts'
+export type { Message } from './protocol/message-collector.ts'
+export type { PreparedMessage } from './protocol/prepared-message.ts'
 export type { Role } from './protocol/protocol.ts'
 // Servers
 export type { CloseOptions } from './server/close-options.ts'

@@ -12,6 +12,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   'errors.ts': 0,
   protocol: 0,
   handshake: 0,
+  deflate: 1,
   kernel: 1,
   transport: 1,
   timing: 1,
@@ -29,16 +30,22 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'protocol -> errors.ts': 'errors are a leaf that every layer may use',
   'handshake -> errors.ts': 'errors are a leaf that every layer may use',
   'errors.ts -> protocol': 'close codes are a leaf too, and errors explain them',
+  'deflate -> timing': 'windows that were not used for long are given back, and time is an argument',
   'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 
 /** Source files without a test of their own. */
 const UNTESTED: Readonly<Record<string, string>> = {
   'connection/consumer.ts': 'an interface',
+  'protocol/compression.ts': 'interfaces',
   'protocol/limits.ts': 'an interface and the numbers that are its defaults',
   'transport/transport.ts': 'interfaces',
   'kernel/assembly/kernel.ts':
     'AssemblyScript: tested through wasm-kernel.ts, which runs what it compiles to',
+  'deflate/assembly/codes.ts': 'AssemblyScript: a part of the compressor',
+  'deflate/assembly/compressor.ts':
+    'AssemblyScript: tested through fast-deflater.ts, which runs what it compiles to',
+  'deflate/assembly/layout.ts': 'AssemblyScript: a part of the compressor',
 }
 
 /** Folders of test/ that mirror no folder of src/. */
@@ -62,6 +69,9 @@ const EXTRA_TESTS: Readonly<Record<string, string>> = {
 /** Source files above 400 lines. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'connection/link.ts': 'joins transport, protocol and consumer: its parts share the state of one connection',
+  'handshake/http1.ts':
+    'both ends of the handshake over HTTP/1.1, with the sentences of the RFC over their rules',
+  'protocol/protocol.ts': 'joins the stations of both ways: they share the state of one connection',
 }
 const MOST_LINES = 400
 

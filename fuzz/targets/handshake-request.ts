@@ -4,6 +4,7 @@
 // header lines.
 
 import { HandshakeError } from '../../src/errors.ts'
+import { formatExtensionHeader } from '../../src/handshake/extension-header.ts'
 import {
   buildRequestHeaders,
   type ClientHandshake,
@@ -99,7 +100,12 @@ function checkRefusal(error: unknown): asserts error is HandshakeError {
 function checkAccepted(handshake: ClientHandshake, form: number): void {
   const { key, subprotocols, extensions, origin, host } = handshake
   check(!`${host}${origin}`.includes(','), 'a header that stands twice was accepted')
-  const response = formatResponse({ key, subprotocol: subprotocols[0], extensions, headers: [] })
+  const response = formatResponse({
+    key,
+    subprotocol: subprotocols[0],
+    extensions: formatExtensionHeader(extensions),
+    headers: [],
+  })
   const { start, fields } = parseHead(response.replaceAll('\r\n', '\n'))
   check(start === 'HTTP/1.1 101 Switching Protocols', () => `the response begins with ${start}`)
   check(

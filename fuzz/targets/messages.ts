@@ -4,8 +4,8 @@
 
 import type { ProtocolError, ProtocolErrorCode } from '../../src/errors.ts'
 import { nodePlatform } from '../../src/kernel/node-platform.ts'
-import { ExtensionPipeline } from '../../src/protocol/extension.ts'
-import { type Message, MessageAssembler } from '../../src/protocol/message-assembler.ts'
+import { MessageAssembler } from '../../src/protocol/message-assembler.ts'
+import { type Message, MessageCollector } from '../../src/protocol/message-collector.ts'
 import { concat, InputReader, toHex } from '../bytes.ts'
 import { anyPlan, cut } from '../chunker.ts'
 import { canBecomeUtf8, decodeFatally } from '../oracle.ts'
@@ -52,34 +52,38 @@ export const messages: Target = {
 
   run(input) {
     const reader = new InputReader(input)
-    const limits = reader.byte()
-    const maxMessageSize = SIZES[limits & 7]!
-    const maxFragments = FRAGMENTS[(limits >> 3) & 3]!
+    const choice = reader.byte()
+    const maxMessageSize = SIZES[choice & 7]!
+    const maxFragments = FRAGMENTS[(choice >> 3) & 3]!
     const accept = ACCEPTED[reader.byte() & 3]!
     const plan = reader.uint16()
     const frames = readFrames(reader)
 
     const facts: string[] = []
     let hasFailed = false
-    const assembler = new MessageAssembler({
-      platform: nodePlatform,
-      limits: { maxMessageSize, maxFragments },
-      extensions: new ExtensionPipeline(),
-      accept,
-      sink: {
-        onMessage(message: Message) {
-          check(!hasFailed, 'a message after the failure')
-          const bytes = typeof message === 'string' ? new TextEncoder().encode(message) : message
-          check(bytes.length <= maxMessageSize, () => `${bytes.length} bytes, above ${maxMessageSize}`)
-          facts.push(`${typeof message === 'string' ? 'text' : 'binary'} ${toHex(bytes)}`)
-        },
-        onViolation(error: ProtocolError) {
-          check(!hasFailed, 'two failures')
-          hasFailed = true
-          facts.push(error.code)
-        },
+    const sink = {
+      onMessage(message: Message) {
+        check(!hasFailed, 'a message after the failure')
+        const bytes = typeof message === 'string' ? new TextEncoder().encode(message) : message
+        check(bytes.length <= maxMessageSize, () => `${bytes.length} bytes, above ${maxMessageSize}`)
+        facts.push(`${typeof message === 'string' ? 'text' : 'binary'} ${toHex(bytes)}`)
       },
-    })
+      onPiece() {
+        check(false, 'a piece that nobody takes')
+      },
+      onOversize() {
+        check(false, 'a message above maxMessageSize that could be taken in pieces')
+        return false
+      },
+      onViolation(error: ProtocolError) {
+        check(!hasFailed, 'two failures')
+        hasFailed = true
+        facts.push(error.code)
+      },
+    }
+    const limits = { maxMessageSize, maxStreamSize: maxMessageSize, maxFragments }
+    const collector = new MessageCollector(nodePlatform, limits, sink)
+    const assembler = new MessageAssembler({ limits, accept, collector, sink })
     for (const frame of frames) {
       if (hasFailed) break
       feed(assembler, frame, plan, () => hasFailed)
@@ -88,7 +92,7 @@ export const messages: Target = {
     const model = new NaiveAssembler(maxMessageSize, maxFragments, accept)
     for (const frame of frames) model.take(frame)
     checkEqual(facts, model.facts, 'facts of the assembler and the naive one')
-    if (!hasFailed) check(assembler.isIncomplete === model.isIncomplete, 'isIncomplete is wrong')
+    if (!hasFailed) check(assembler.isCollecting === model.isIncomplete, 'isCollecting is wrong')
     return summarise(facts.map((fact) => fact.split(' ', 1)[0]!))
   },
 }

@@ -48,7 +48,7 @@ class End {
       role,
       kernel,
       platform: engine.platform,
-      limits: { maxMessageSize: 100_000, maxFragments: 1 },
+      limits: { maxMessageSize: 100_000, maxStreamSize: 100_000, maxFragments: 1 },
       output: this.output,
       maskingKeys: engine.maskingKeys,
       handler: {

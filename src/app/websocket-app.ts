@@ -7,7 +7,7 @@ import type { ConnectionHandler } from '../connection/handler.ts'
 import type { Sendable, SendOptions } from '../connection/sendable.ts'
 import { ConnectionClosedError, StateError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-assembler.ts'
+import type { Message } from '../protocol/message-collector.ts'
 
 /** Set up an app: all that a client can be told, but its handler. */
 export type WebSocketAppOptions = Omit<ConnectOptions, 'handler' | 'data'>

@@ -35,25 +35,37 @@ export async function connect<Data = unknown>(
   const { signal } = resolved
   if (signal?.aborted) throw signal.reason
   await prepareSockets()
-  const { socket, head, requestHeaders, response, subprotocol } = await dialHttp1(address, resolved)
+  const { socket, head, requestHeaders, response, subprotocol, extensions } = await dialHttp1(
+    address,
+    resolved,
+  )
   // Aborted since the socket was handed over: nobody is left to close it.
   if (signal?.aborted) {
     socket.destroy()
     throw signal.reason
   }
   const transport = new SocketTransport(socket, head, engine.kernel)
-  const link = new Link({
-    role: 'client',
-    engine,
-    transport,
-    wheel: systemWheel,
-    options: resolved.connection,
-  })
+  let link: Link
+  try {
+    link = new Link({
+      role: 'client',
+      engine,
+      transport,
+      wheel: systemWheel,
+      options: resolved.connection,
+      extensions,
+    })
+  } catch (error) {
+    // Two extensions claim the same bit, which shows only now.
+    socket.destroy()
+    throw error
+  }
   const connection = new Connection<Data>({
     link,
     request: { target: address.target, headers: requestHeaders },
     response: { status: 101, headers: joinHeaders(response.headers) },
     subprotocol,
+    extensions: extensions.header,
     data: options.data as Data,
   })
   connection.start(options.handler)

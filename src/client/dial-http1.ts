@@ -5,10 +5,12 @@ import { randomBytes } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { type AgreedExtensions, confirmExtensions, offerExtensions } from '../connection/extensions.ts'
 import { HandshakeError, HandshakeRejectedError, WebSocketTimeoutError } from '../errors.ts'
 import { buildRequestHeaders, checkResponse, joinHeaders } from '../handshake/http1.ts'
 import { encodeKey } from '../handshake/key.ts'
 import type { WebSocketUrl } from '../handshake/url.ts'
+import { systemWheel } from '../timing/timer-wheel.ts'
 import type { ResolvedConnectOptions } from './options.ts'
 
 /** Hold what dialling brought. */
@@ -20,6 +22,7 @@ export interface Dialled {
   readonly requestHeaders: Readonly<Record<string, string>>
   readonly response: IncomingMessage
   readonly subprotocol: string | undefined
+  readonly extensions: AgreedExtensions
 }
 
 /** 16 KiB of headers, as on servers. */
@@ -44,7 +47,7 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
     host: url.host,
     target: url.target,
     subprotocols,
-    extensions: [],
+    extensions: offerExtensions(options.connection),
     origin: options.origin,
     authorization: basicCredentials(url),
     userAgent: options.userAgent,
@@ -98,13 +101,10 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       try {
         checkHeaderCount(response)
         const handshake = checkResponse(toHead(response), { key, subprotocols })
-        if (handshake.extensions.length > 0) {
-          const detail = `the server chose "${handshake.extensions[0]!.name}", which was not offered`
-          throw new HandshakeError({ code: 'WS_BAD_EXTENSION', detail, status: 0 })
-        }
+        const extensions = confirmExtensions(handshake.extensions, options.connection, systemWheel)
         if (!finish()) socket.destroy()
         const requestHeaders = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]))
-        resolve({ socket, head, requestHeaders, response, subprotocol: handshake.subprotocol })
+        resolve({ socket, head, requestHeaders, response, subprotocol: handshake.subprotocol, extensions })
       } catch (error) {
         socket.destroy()
         fail(error)

@@ -1,10 +1,10 @@
-// One message to many connections: encoded and framed once, and handed to each without a copy.
+// One message to many connections: encoded, compressed and framed once, and handed to each without a copy.
 
 import { engine } from '../kernel/engine.ts'
 import { Opcode } from '../protocol/opcode.ts'
 import { PreparedMessage } from '../protocol/prepared-message.ts'
 import type { Connection } from './connection.ts'
-import { assertUtf8, encodeText, type Sendable, type SendOptions, toBytes } from './sendable.ts'
+import { assertUtf8, encodeText, type Piece, type SendOptions, toBytes } from './sendable.ts'
 
 /** Choose how a message is broadcast. */
 export interface BroadcastOptions extends SendOptions {
@@ -24,10 +24,10 @@ export interface BroadcastOptions extends SendOptions {
  */
 export function broadcast(
   connections: Iterable<Connection>,
-  message: Sendable,
+  message: Piece | PreparedMessage,
   options: BroadcastOptions = {},
 ): number {
-  const prepared = prepare(message, options.type)
+  const prepared = message instanceof PreparedMessage ? message : prepare(message, options)
   let reached = 0
   for (const connection of connections) {
     if (connection !== options.except && connection.sendPrepared(prepared)) reached++
@@ -35,13 +35,22 @@ export function broadcast(
   return reached
 }
 
-function prepare(message: Sendable, type: SendOptions['type']): PreparedMessage {
+/**
+ * Prepare a message that is sent more than once: it is encoded here, and compressed and framed once for all peers that
+ * agreed on the same. Takes what `broadcast` and `connection.send` take for messages as a whole, and throws as they do.
+ *
+ * @example
+ * const greeting = prepare('welcome')
+ * for (const connection of server.connections) void connection.send(greeting)
+ */
+export function prepare(message: Piece, options: SendOptions = {}): PreparedMessage {
   const { platform } = engine
+  const { type, compress = true } = options
   if (typeof message === 'string') {
     const opcode = type === 'binary' ? Opcode.Binary : Opcode.Text
-    return new PreparedMessage(opcode, encodeText(message), platform)
+    return new PreparedMessage(opcode, encodeText(message), platform, compress)
   }
   const bytes = toBytes(message)
   if (type === 'text') assertUtf8(bytes, platform)
-  return new PreparedMessage(type === 'text' ? Opcode.Text : Opcode.Binary, bytes, platform)
+  return new PreparedMessage(type === 'text' ? Opcode.Text : Opcode.Binary, bytes, platform, compress)
 }

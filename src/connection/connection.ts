@@ -1,24 +1,19 @@
 // One open WebSocket, as users hold it. What happens inside is the link's business; here is its public face.
 
 import { randomFillSync, randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
 import { StateError } from '../errors.ts'
 import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-assembler.ts'
-import { Opcode } from '../protocol/opcode.ts'
+import type { Message } from '../protocol/message-collector.ts'
 import type { PreparedMessage } from '../protocol/prepared-message.ts'
 import type { Role } from '../protocol/protocol.ts'
 import type { Address } from '../transport/transport.ts'
+import { connectionDuplex } from './duplex.ts'
 import { type ConnectionHandler, HandlerConsumer } from './handler.ts'
 import { Inbox, type ReceiveOptions } from './inbox.ts'
 import type { Link, LinkState } from './link.ts'
-import {
-  assertUtf8,
-  encodeText,
-  type Sendable,
-  type SendOptions,
-  toBytes,
-  toControlPayload,
-} from './sendable.ts'
+import { type MessageStreams, messageStreams } from './message-streams.ts'
+import { type Sendable, type SendOptions, toControlPayload } from './sendable.ts'
 
 /** Hold the HTTP request with which a connection was opened. */
 export interface HandshakeRequest {
@@ -41,6 +36,8 @@ export interface ConnectionInit<Data> {
   readonly request: HandshakeRequest
   readonly response: HandshakeResponse
   readonly subprotocol: string | undefined
+  /** The value of Sec-WebSocket-Extensions in the response. */
+  readonly extensions: string
   readonly data: Data
 }
 
@@ -54,6 +51,8 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
   readonly response: HandshakeResponse
   /** The subprotocol that both ends agreed on. */
   readonly subprotocol: string | undefined
+  /** The extensions that both ends agreed on, as the response named them: `permessage-deflate; …`, or empty. */
+  readonly extensions: string
   readonly #link: Link
   #inbox: Inbox | undefined
   #id: string | undefined
@@ -64,6 +63,7 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
     this.request = init.request
     this.response = init.response
     this.subprotocol = init.subprotocol
+    this.extensions = init.extensions
     this.data = init.data
   }
 
@@ -106,7 +106,7 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
 
   /** Bytes that were sent here and that the system has not taken yet. */
   get bufferedAmount(): number {
-    return this.#link.transport.bufferedAmount
+    return this.#link.writer.bufferedAmount
   }
 
   /** Time from the last answered ping to its pong, in ms; `undefined` before the first. */
@@ -120,37 +120,23 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
   }
 
   /**
-   * Send a message: a string as text, bytes as binary.
+   * Send a message: a string as text, bytes as binary; or one message whose pieces an iterable, a ReadableStream or a
+   * Blob brings, each of which goes out at once as a fragment.
    *
    * Resolves at once below `sendHighWaterMark`, and above it when all has left. Await it in a loop that produces
-   * data. Do not change the bytes before it resolved. Rejects with ConnectionClosedError; a rejection that nobody
-   * looks at does no harm. When more than `maxBufferedAmount` waits already, the peer does not read, and the
-   * connection is dropped. Throws a TypeError for a value that is no message.
+   * data. Do not change the bytes before it resolved. Messages that are sent while another one takes its time, a
+   * stream or a large one that is compressed, wait their turn. Rejects with ConnectionClosedError; a rejection that
+   * nobody looks at does no harm. When more than `maxBufferedAmount` waits already, the peer does not read, and the
+   * connection is dropped. When a source fails within a message, the connection fails with 1011. Throws a TypeError
+   * for a value that is no message. Answers to `send` of Python's websockets.
    */
   send(message: Sendable, options?: SendOptions): Promise<void> {
-    const link = this.#link
-    if (link.state !== 'open' || link.dropSlowConsumer()) {
-      if (typeof message !== 'string') toBytes(message)
-      return link.refuse()
-    }
-    if (typeof message === 'string') {
-      if (options?.type === 'binary') link.protocol.sendBytes(encodeText(message))
-      else link.protocol.sendText(message)
-    } else {
-      const bytes = toBytes(message)
-      if (options?.type === 'text') assertUtf8(bytes, link.platform)
-      link.protocol.sendBytes(bytes, options?.type === 'text' ? Opcode.Text : Opcode.Binary)
-    }
-    return link.afterSend()
+    return this.#link.writer.send(message, options)
   }
 
   /** Send a message that goes to others too; false when this connection takes none any more. @internal */
   sendPrepared(message: PreparedMessage): boolean {
-    const link = this.#link
-    if (link.state !== 'open' || link.dropSlowConsumer()) return false
-    link.protocol.sendPrepared(message)
-    link.watchDrain()
-    return true
+    return this.#link.writer.broadcast(message)
   }
 
   /**
@@ -160,6 +146,39 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
    */
   receive(options?: ReceiveOptions): Promise<Message> {
     return this.#inbox === undefined ? rejectedReceive() : this.#inbox.receive(options)
+  }
+
+  /**
+   * Take the next message in pieces while they arrive: strings of a text message, bytes of a binary one. It may be as
+   * large as `maxStreamSize`, and the peer waits while nobody takes more.
+   *
+   * Leaving the loop early discards the rest of the message and keeps the connection. Iteration throws
+   * ConnectionClosedError when the message does not end or there is none, the signal's reason when aborted, and
+   * StateError while somebody else receives. Answers to `recv_streaming` of Python's websockets.
+   *
+   * @example
+   * for await (const piece of connection.receiveStream()) file.write(piece)
+   */
+  receiveStream(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<Message, undefined> {
+    if (this.#inbox === undefined) throw new StateError('WS_RECEIVE_WITH_HANDLER')
+    return this.#inbox.receiveStream(options.signal)
+  }
+
+  /**
+   * Have messages as WHATWG streams, `readable` and `writable`, which both wait for their other end. Throws StateError
+   * when the connection has a handler object.
+   */
+  stream(): MessageStreams {
+    return messageStreams(this)
+  }
+
+  /**
+   * Have the connection as a Node stream of bytes: each write becomes a binary message, and the bytes of messages that
+   * come are joined. Ending it closes with 1000. Throws StateError when the connection has a handler object.
+   */
+  toDuplex(): Duplex {
+    if (this.#inbox === undefined) throw new StateError('WS_RECEIVE_WITH_HANDLER')
+    return connectionDuplex(this)
   }
 
   /** Iterate over messages: ends after 1000, 1001 or no code, and throws ConnectionClosedError otherwise. */

@@ -2,10 +2,11 @@
 // What a handler throws, or rejects with, is logged and ends its own connection with 1011.
 
 import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-assembler.ts'
+import type { Message } from '../protocol/message-collector.ts'
 import type { Connection } from './connection.ts'
 import type { Consumer } from './consumer.ts'
-import { type Link, RESOLVED } from './link.ts'
+import type { Link } from './link.ts'
+import { RESOLVED } from './message-writer.ts'
 import { reportError } from './report-error.ts'
 
 /** Handle connections by callbacks. All methods are optional; they may be async. */
@@ -95,8 +96,9 @@ export class HandlerConsumer<Data> implements Consumer {
   }
 
   #wait(deliver: () => void): void {
-    this.#waiting!.push(deliver)
-    if (this.#waiting!.length >= this.#link.options.receiveHighWaterMark) this.#link.pauseParsing()
+    this.#waiting ??= []
+    this.#waiting.push(deliver)
+    if (this.#waiting.length >= this.#link.options.receiveHighWaterMark) this.#link.pauseParsing()
   }
 
   resumed(): void {
@@ -104,7 +106,8 @@ export class HandlerConsumer<Data> implements Consumer {
   }
 
   message(message: Message): void {
-    if (this.#waiting !== undefined) {
+    // One that took long to decompress can come after the user has paused.
+    if (this.#waiting !== undefined || this.#link.isPausedByUser) {
       this.#wait(() => this.message(message))
       return
     }
@@ -114,6 +117,13 @@ export class HandlerConsumer<Data> implements Consumer {
     } catch (error) {
       this.#failed(error)
     }
+  }
+
+  // Nobody takes pieces from a connection with a handler object.
+  piece(): void {}
+
+  takesOversize(): boolean {
+    return false
   }
 
   ping(payload: Uint8Array): void {

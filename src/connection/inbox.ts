@@ -2,16 +2,24 @@
 
 import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-assembler.ts'
+import type { Message } from '../protocol/message-collector.ts'
 import { type Clock, systemClock } from '../timing/clock.ts'
 import type { Consumer } from './consumer.ts'
 import { MessageQueue } from './message-queue.ts'
+import { MessageStream, type StreamSource } from './message-stream.ts'
 import { LONGEST_DELAY } from './options.ts'
 
-/** Be told when the inbox is full and when it has room again. */
+/** What an inbox asks of its connection. */
 export interface Flow {
+  /** Let no more come for now. */
   pauseParsing(): void
   resumeParsing(): void
+  /** Bring the message that is coming in pieces, from its beginning; or the next, if none is. */
+  takePieces(): void
+  /** Forget the rest of the message that comes in pieces. */
+  dropPieces(): void
+  /** Refuse the message that is too large to be received whole, if one waits. */
+  refuseHeld(): void
 }
 
 /** Wait for a message. */
@@ -28,12 +36,14 @@ interface Waiter {
 }
 
 /** Keep messages for receive() and loops. */
-export class Inbox implements Consumer {
+export class Inbox implements Consumer, StreamSource {
   readonly isAsync = true
   readonly #queue: MessageQueue
   readonly #flow: Flow
   readonly #clock: Clock
   #waiter: Waiter | undefined
+  #stream: MessageStream | undefined
+  #isPaused = false
   #info: CloseInfo | undefined
 
   constructor(high: number, low: number, flow: Flow, clock: Clock = systemClock) {
@@ -50,7 +60,17 @@ export class Inbox implements Consumer {
       return
     }
     this.#queue.push(message)
-    if (this.#queue.isFull) this.#flow.pauseParsing()
+    this.#settle()
+  }
+
+  piece(piece: Message, isEnd: boolean): void {
+    this.#stream?.piece(piece, isEnd)
+    this.#settle()
+  }
+
+  // Somebody may come and take it in pieces, unless somebody waits for it as a whole.
+  takesOversize(): boolean {
+    return this.#waiter === undefined
   }
 
   ping(): void {}
@@ -60,6 +80,7 @@ export class Inbox implements Consumer {
 
   closed(info: CloseInfo): void {
     this.#info = info
+    this.#stream?.closed(info)
     const waiter = this.#waiter
     this.#waiter = undefined
     waiter?.end(info)
@@ -72,10 +93,10 @@ export class Inbox implements Consumer {
       throw new RangeError(`timeout must be above 0 ms, not ${timeout}`)
     }
     if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.#isReceiving) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
     const message = this.#take()
     if (message !== undefined) return Promise.resolve(message)
     if (this.#info !== undefined) return Promise.reject(new ConnectionClosedError(this.#info))
-    if (this.#waiter !== undefined) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         deliver: (message) => {
@@ -103,6 +124,7 @@ export class Inbox implements Consumer {
       }
       signal?.addEventListener('abort', onAbort)
       this.#waiter = waiter
+      this.#flow.refuseHeld()
     })
   }
 
@@ -114,13 +136,13 @@ export class Inbox implements Consumer {
     const iterator: AsyncIterableIterator<Message> = {
       next: () => {
         if (isDone) return Promise.resolve({ value: undefined, done: true })
+        if (this.#isReceiving) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
         const message = this.#take()
         if (message !== undefined) return Promise.resolve({ value: message, done: false })
         if (this.#info !== undefined) {
           isDone = true
           return endOfIteration(this.#info)
         }
-        if (this.#waiter !== undefined) return Promise.reject(new StateError('WS_CONCURRENT_RECEIVE'))
         return new Promise((resolve) => {
           giveUp = () => resolve({ value: undefined, done: true })
           waiter = {
@@ -131,6 +153,7 @@ export class Inbox implements Consumer {
             },
           }
           this.#waiter = waiter
+          this.#flow.refuseHeld()
         })
       },
       return: () => {
@@ -148,10 +171,49 @@ export class Inbox implements Consumer {
   }
 
   #take(): Message | undefined {
-    const wasFull = this.#queue.isFull
     const message = this.#queue.take()
-    if (wasFull && !this.#queue.isFull) this.#flow.resumeParsing()
+    this.#settle()
     return message
+  }
+
+  /** True while somebody waits, or takes a message in pieces. */
+  get #isReceiving(): boolean {
+    return this.#waiter !== undefined || this.#stream !== undefined
+  }
+
+  // --- messages in pieces ---
+
+  /** Take the next message in pieces. */
+  receiveStream(signal?: AbortSignal): MessageStream {
+    return new MessageStream(this, signal)
+  }
+
+  beginStream(stream: MessageStream): void {
+    if (this.#isReceiving) throw new StateError('WS_CONCURRENT_RECEIVE')
+    const message = this.#take()
+    this.#stream = stream
+    if (message !== undefined) stream.piece(message, true)
+    else if (this.#info !== undefined) stream.closed(this.#info)
+    else this.#flow.takePieces()
+  }
+
+  streamTaken(): void {
+    this.#settle()
+  }
+
+  endStream(stream: MessageStream): void {
+    this.#stream = undefined
+    if (!stream.isComplete && this.#info === undefined) this.#flow.dropPieces()
+    this.#settle()
+  }
+
+  /** Have the peer wait while too much is here. */
+  #settle(): void {
+    const shouldPause = this.#queue.isFull || this.#stream?.isFull === true
+    if (shouldPause === this.#isPaused) return
+    this.#isPaused = shouldPause
+    if (shouldPause) this.#flow.pauseParsing()
+    else this.#flow.resumeParsing()
   }
 }
 

@@ -4,8 +4,7 @@
 import { ConnectionClosedError, ProtocolError, WebSocketTimeoutError } from '../errors.ts'
 import type { Engine } from '../kernel/engine.ts'
 import { CloseCode, type CloseFrame, type CloseInfo } from '../protocol/close-code.ts'
-import type { Extension } from '../protocol/extension.ts'
-import type { Message } from '../protocol/message-assembler.ts'
+import type { Message } from '../protocol/message-collector.ts'
 import type { Platform } from '../protocol/platform.ts'
 import { assertControlPayload, Protocol, type ProtocolHandler, type Role } from '../protocol/protocol.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -13,9 +12,11 @@ import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 import type { Transport, TransportHandler } from '../transport/transport.ts'
 import type { Consumer } from './consumer.ts'
 import { diagnose } from './diagnosis.ts'
+import type { AgreedExtensions } from './extensions.ts'
 import { Heartbeat, type HeartbeatTarget } from './heartbeat.ts'
 import type { Flow } from './inbox.ts'
 import { MessageDeadline, type MessageDeadlineTarget } from './message-deadline.ts'
+import { MessageWriter, type WriterHost } from './message-writer.ts'
 import type { ResolvedConnectionOptions } from './options.ts'
 import { PendingPings } from './pending-pings.ts'
 
@@ -26,43 +27,39 @@ export interface LinkOptions {
   readonly transport: Transport
   readonly wheel: TimerWheel
   readonly options: ResolvedConnectionOptions
-  readonly extensions?: readonly Extension[]
+  readonly extensions?: AgreedExtensions | undefined
 }
 
 /** Name how far the end of a connection has come. */
 export type LinkState = 'open' | 'closing' | 'closed'
 
-/** What `send()` returns when its caller may go on at once. */
-export const RESOLVED: Promise<void> = Promise.resolve()
 // Payloads of heartbeats: a name, so that they can be told from a user's, and a number that never repeats.
 const HEARTBEAT_PREFIX = 'openline:'
 
-const NOBODY: readonly Sender[] = []
-
-interface Sender {
-  resolve(): void
-  reject(error: Error): void
-}
-
 /** Run one connection. */
 export class Link
-  implements TransportHandler, ProtocolHandler, HeartbeatTarget, MessageDeadlineTarget, TimerTask, Flow
+  implements
+    TransportHandler,
+    ProtocolHandler,
+    HeartbeatTarget,
+    MessageDeadlineTarget,
+    TimerTask,
+    Flow,
+    WriterHost
 {
   readonly transport: Transport
   readonly protocol: Protocol
   readonly options: ResolvedConnectionOptions
   readonly platform: Platform
   readonly clock: Clock
+  readonly writer: MessageWriter
   readonly #wheel: TimerWheel
-  readonly #sendMark: number
   #consumer!: Consumer
   #isStarted = false
   #state: LinkState = 'open'
   #heartbeat: Heartbeat | undefined
   #heartbeats = 0
   #pings: PendingPings | undefined
-  #senders: Sender[] | undefined
-  #isAboveMark = false
   #isParsingPaused = false
   #isPausedByUser = false
   #isPausedUntilDrain = false
@@ -73,6 +70,10 @@ export class Link
   #messageDeadline: MessageDeadline | undefined
   /** The peer ended the stream, but what it sent before is not parsed yet. */
   #isEndPending = false
+  /** The transport is gone, and why, but what came last is still being decompressed. */
+  #pendingEnd: { readonly error: Error | undefined } | undefined
+  /** Our close frame waits until all that was sent before it is written. */
+  #isCloseWaiting = false
   #error: Error | undefined
   #wasTerminated = false
   #info: CloseInfo | undefined
@@ -89,7 +90,6 @@ export class Link
     this.platform = engine.platform
     this.#wheel = wheel
     this.clock = wheel.clock
-    this.#sendMark = options.sendHighWaterMark
     this.protocol = new Protocol({
       role: init.role,
       kernel: engine.kernel,
@@ -97,10 +97,12 @@ export class Link
       maskingKeys: engine.maskingKeys,
       limits: options.limits,
       accept: options.accept,
-      extensions: init.extensions ?? [],
+      compression: init.extensions?.compression,
+      extensions: init.extensions?.extensions ?? [],
       output: transport,
       handler: this,
     })
+    this.writer = new MessageWriter(this)
   }
 
   /** Begin to read, and to watch over the peer. */
@@ -155,58 +157,15 @@ export class Link
 
   // --- sending ---
 
-  /** Say after something was written whether its sender may go on: at once below the mark, else after drain. */
-  afterSend(): Promise<void> {
-    const { transport } = this
-    if (this.#exceedsMark() || transport.holdsReference) return this.#afterDrain()
-    // A loop that only sends, to a peer that takes all, would never let anything else happen in the process.
-    return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
+  get isOpen(): boolean {
+    return this.#state === 'open'
   }
 
-  /** See to backpressure after something was written for which nobody waits. */
-  watchDrain(): void {
-    if (this.#exceedsMark()) this.#noteAboveMark()
-  }
-
-  /** Tell whether the system leaves more waiting than the mark allows, once it was given all. */
-  #exceedsMark(): boolean {
-    const { transport } = this
-    if (transport.bufferedAmount <= this.#sendMark) return false
-    transport.flush()
-    return transport.bufferedAmount > this.#sendMark
-  }
-
-  #noteAboveMark(): void {
-    if (this.#isAboveMark) return
-    this.#isAboveMark = true
-    this.transport.notifyDrain()
+  aboveMark(): void {
     // What callbacks answer grows with what they are sent: a client that does not read has to wait.
     // Only a handler's `open` can send before the start.
     const isCallback = !this.#isStarted || !this.#consumer.isAsync
     if (isCallback && this.protocol.role === 'server') this.#pauseUntilDrain()
-  }
-
-  #afterDrain(): Promise<void> {
-    this.#noteAboveMark()
-    const promise = new Promise<void>((resolve, reject) => {
-      this.#senders ??= []
-      this.#senders.push({ resolve, reject })
-    })
-    // Callback style never looks at the promise; its rejection must not count as unhandled.
-    promise.catch(ignore)
-    return promise
-  }
-
-  #takeSenders(): readonly Sender[] {
-    const senders = this.#senders ?? NOBODY
-    this.#senders = undefined
-    return senders
-  }
-
-  #nextInput(): Promise<void> {
-    return new Promise((resolve) => {
-      this.clock.afterInput(resolve)
-    })
   }
 
   #pauseUntilDrain(): void {
@@ -216,21 +175,14 @@ export class Link
     afterMicrotasks(() => this.#settleTransport())
   }
 
-  /** Drop the connection when so much waits to be sent that the peer cannot be reading; true when that was done. */
-  dropSlowConsumer(): boolean {
-    if (!this.#isAboveMark || this.transport.bufferedAmount <= this.options.maxBufferedAmount) return false
-    const error = new ProtocolError('WS_SLOW_CONSUMER', `${this.transport.bufferedAmount} bytes`)
+  dropSlowConsumer(error: ProtocolError): void {
     this.fail(error.closeCode, error, error.reason)
     // The close frame waits behind all the rest, which only costs memory now.
     this.transport.destroy()
-    return true
   }
 
-  /** A promise that is rejected because the connection no longer takes data. */
-  refuse(): Promise<never> {
-    const promise = Promise.reject(this.closedError())
-    promise.catch(ignore)
-    return promise
+  breakOff(error: unknown): void {
+    this.fail(CloseCode.InternalError, error instanceof Error ? error : new Error(String(error)), '')
   }
 
   closedError(): ConnectionClosedError {
@@ -240,7 +192,7 @@ export class Link
   /** Send a ping and resolve to its latency in ms. */
   ping(payload: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
     assertControlPayload(payload, 'ping')
-    if (this.#state !== 'open') return this.refuse()
+    if (this.#state !== 'open') return this.writer.refuse()
     this.#pings ??= new PendingPings()
     const promise = this.#pings.wait(payload, this.clock.now(), signal, () => {
       this.protocol.sendPing(payload)
@@ -266,6 +218,18 @@ export class Link
     if (!this.isReadingPaused) this.#settleTransport()
   }
 
+  takePieces(): void {
+    this.protocol.takePieces()
+  }
+
+  dropPieces(): void {
+    this.protocol.dropPieces()
+  }
+
+  refuseHeld(): void {
+    this.protocol.refuseHeld()
+  }
+
   /** Stop reading until `resumeByUser`. */
   pauseByUser(): void {
     if (this.#state !== 'open') return
@@ -282,12 +246,28 @@ export class Link
   }
 
   #resumeProtocol(): void {
-    if (this.isReadingPaused) return
+    if (this.#isPaused) return
     this.protocol.resume()
     if (!this.#isEndPending) return
     if (!this.protocol.hasBacklog) this.#endTransport()
     // Another connection is being parsed; ours comes after it, in this turn.
     else if (!this.isReadingPaused) afterMicrotasks(() => this.#resumeProtocol())
+  }
+
+  onBehind(): void {
+    afterMicrotasks(() => this.#settleTransport())
+  }
+
+  onCaughtUp(): void {
+    this.#settleTransport()
+    if (this.#pendingEnd === undefined) this.#resumeProtocol()
+    else this.#endPending()
+  }
+
+  #endPending(): void {
+    const pending = this.#pendingEnd
+    this.#pendingEnd = undefined
+    if (pending !== undefined) this.onClosed(pending.error)
   }
 
   #settleTransport(): void {
@@ -305,11 +285,16 @@ export class Link
 
   /** True when our own close, failure or `terminate()` came before the peer's. */
   get wasClosedByUs(): boolean {
-    return this.protocol.beganBy === 'local' || this.#wasTerminated
+    return this.protocol.beganBy === 'local' || this.#wasTerminated || this.#isCloseWaiting
+  }
+
+  /** True while somebody wants nothing to be parsed. */
+  get #isPaused(): boolean {
+    return this.#isParsingPaused || this.#isPausedByUser || this.#isPausedUntilDrain
   }
 
   get isReadingPaused(): boolean {
-    return this.#isParsingPaused || this.#isPausedByUser || this.#isPausedUntilDrain
+    return this.#isPaused || this.protocol.isBehind
   }
 
   // --- closing ---
@@ -317,7 +302,15 @@ export class Link
   /** Begin the closing handshake. Throw a RangeError for a code or reason that must not be sent. */
   close(code: number, reason: string): void {
     if (this.#state !== 'open') return
-    this.protocol.sendClose(code, reason)
+    if (this.writer.isBusy) {
+      this.protocol.assertClose(code, reason)
+      this.#isCloseWaiting = this.protocol.beganBy === undefined
+    }
+    this.writer.finish(() => {
+      this.protocol.sendClose(code, reason)
+      // An extension threw meanwhile.
+      if (this.protocol.state === 'failed') this.#endTransport()
+    })
     this.#beginClosing()
   }
 
@@ -349,8 +342,15 @@ export class Link
     this.#isParsingPaused = false
     this.#isPausedByUser = false
     this.#isPausedUntilDrain = false
+    if (this.protocol.isBehind) {
+      // A message that waits to be taken in pieces is one of those.
+      this.protocol.takePieces()
+      this.protocol.dropPieces()
+    }
     this.#resumeProtocol()
     this.#settleTransport()
+    // Nobody waits for the rest any more.
+    if (this.#pendingEnd !== undefined) afterMicrotasks(() => this.#endPending())
   }
 
   /** Nothing more is to be said: end our half, and drop the rest after a deadline. */
@@ -382,6 +382,10 @@ export class Link
   }
 
   onEnd(): void {
+    if (this.writer.isBusy) {
+      this.writer.finish(() => this.onEnd())
+      return
+    }
     this.protocol.proceed()
     if (this.protocol.hasBacklog) this.#isEndPending = true
     else this.#endTransport()
@@ -389,34 +393,31 @@ export class Link
 
   onDrain(): void {
     this.protocol.outputDrained()
-    if (!this.#isAboveMark) return
-    this.#isAboveMark = false
+    if (!this.writer.drained()) return
     if (this.#isPausedUntilDrain) {
       this.#isPausedUntilDrain = false
       this.#resumeProtocol()
       this.#settleTransport()
     }
-    const senders = this.#takeSenders()
-    for (const sender of senders) sender.resolve()
     if (this.#state === 'open') this.#consumer.drain()
   }
 
   onClosed(error: Error | undefined): void {
     this.#deliverBacklog()
+    if (this.#state === 'open' && this.protocol.isDecoding) {
+      this.#pendingEnd = { error }
+      return
+    }
     this.protocol.proceed()
     this.#error ??= error
     this.#beginClosing()
     this.#state = 'closed'
     this.#wheel.cancel(this)
+    this.protocol.release()
     const info = this.#makeInfo()
     this.#info = info
-    const senders = this.#takeSenders()
-    // An error takes its stack along: it is made for those who wait, and mostly nobody does.
-    if (senders.length > 0 || (this.#pings?.size ?? 0) > 0) {
-      const closedError = this.closedError()
-      for (const sender of senders) sender.reject(closedError)
-      this.#pings?.rejectAll(closedError)
-    }
+    this.writer.closed()
+    if ((this.#pings?.size ?? 0) > 0) this.#pings!.rejectAll(this.closedError())
     this.#consumer.closed(info)
     this.#closed?.resolve(info)
     this.#onClosed?.(this.#closedSubject as never)
@@ -424,7 +425,7 @@ export class Link
 
   /** What came before the end is still the consumer's, however full it is. */
   #deliverBacklog(): void {
-    while (this.#state === 'open' && this.isReadingPaused && this.protocol.hasBacklog) {
+    while (this.#state === 'open' && this.#isPaused && this.protocol.hasBacklog) {
       this.#isParsingPaused = false
       this.#isPausedByUser = false
       this.#isPausedUntilDrain = false
@@ -437,6 +438,15 @@ export class Link
   onMessage(message: Message): void {
     if (this.#messageDeadline !== undefined) this.#stopMessageDeadline()
     if (this.#state === 'open') this.#consumer.message(message)
+  }
+
+  onPiece(piece: Message, isEnd: boolean): void {
+    if (this.#messageDeadline !== undefined) this.#stopMessageDeadline()
+    if (this.#state === 'open') this.#consumer.piece(piece, isEnd)
+  }
+
+  onOversize(): boolean {
+    return this.#state === 'open' && this.#consumer.takesOversize()
   }
 
   onPing(payload: Uint8Array): void {
@@ -456,11 +466,19 @@ export class Link
     else this.#beginClosing()
   }
 
-  // A coroutine that was just given messages answers them in microtasks: let it, before the line closes.
+  // A coroutine that was just given messages answers them in microtasks: let it, before the line closes; and what
+  // waits its turn was sent before.
   isAnswering(): boolean {
-    if (!this.#consumer.isAsync) return false
-    afterMicrotasks(() => this.protocol.proceed())
+    if (this.#consumer.isAsync) afterMicrotasks(() => this.#proceedWhenWritten())
+    else if (this.writer.isBusy) this.#proceedWhenWritten()
+    else return false
     return true
+  }
+
+  // Whoever waited for an answer to go out may give others then: as many as there can be messages in an inbox.
+  #proceedWhenWritten(rounds = this.options.receiveHighWaterMark): void {
+    if (rounds === 0 || !this.writer.isBusy) this.writer.finish(() => this.protocol.proceed())
+    else this.writer.finish(() => afterMicrotasks(() => this.#proceedWhenWritten(rounds - 1)))
   }
 
   onFailure(error: ProtocolError): void {

@@ -1,9 +1,15 @@
 // The options that every connection has, in both roles: their defaults, each with its reason, and their checks.
 
 import { constants } from 'node:buffer'
+import {
+  type CompressionOptions,
+  type ResolvedCompressionOptions,
+  resolveCompressionOptions,
+} from '../deflate/options.ts'
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
+import { checkExtensions, type ExtensionDefinition } from './extensions.ts'
 
 /** Take log lines: any object with these methods, such as `console`. */
 export interface Logger {
@@ -44,6 +50,12 @@ export interface ConnectionOptions {
    */
   readonly maxMessageSize?: number
   /**
+   * Largest message that `receiveStream()` takes, in bytes; `Infinity` for messages without end. What is above
+   * `maxMessageSize` waits until somebody takes it so.
+   * @default `maxMessageSize`
+   */
+  readonly maxStreamSize?: number
+  /**
    * Most fragments of one message, empty ones included.
    * @default 131_072
    */
@@ -53,6 +65,17 @@ export interface ConnectionOptions {
    * @default 'any'
    */
   readonly accept?: AcceptedMessages
+
+  // --- extensions ---
+
+  /**
+   * Agree on permessage-deflate (RFC 7692) with peers that know it, and compress what is worth it; an object sets it up,
+   * `false` turns it off.
+   * @default true
+   */
+  readonly compression?: boolean | CompressionOptions
+  /** Extensions of one's own, in the order in which they apply; permessage-deflate comes before them. */
+  readonly extensions?: readonly ExtensionDefinition[]
 
   // --- backpressure ---
 
@@ -96,6 +119,9 @@ export interface ResolvedConnectionOptions {
   readonly messageTimeout: number
   readonly limits: Limits
   readonly accept: AcceptedMessages
+  /** Absent when nothing is to be compressed. */
+  readonly compression: ResolvedCompressionOptions | undefined
+  readonly extensions: readonly ExtensionDefinition[]
   readonly receiveHighWaterMark: number
   readonly receiveLowWaterMark: number
   readonly sendHighWaterMark: number
@@ -127,6 +153,9 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
   if (accept !== 'any' && accept !== 'text' && accept !== 'binary') {
     throw new TypeError(`accept must be 'any', 'text' or 'binary', not ${String(accept)}`)
   }
+  const maxMessageSize = checkMessageSize(options.maxMessageSize ?? limits.maxMessageSize)
+  const { extensions = [] } = options
+  checkExtensions(extensions)
   const logger = options.logger ?? console
   if (typeof logger?.error !== 'function') throw new TypeError('logger must have a method error()')
   return {
@@ -138,10 +167,13 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
       options.messageTimeout ?? (isServer ? SERVER_MESSAGE_TIMEOUT : false),
     ),
     limits: {
-      maxMessageSize: checkMessageSize(options.maxMessageSize ?? limits.maxMessageSize),
+      maxMessageSize,
+      maxStreamSize: checkStreamSize(options.maxStreamSize ?? maxMessageSize, maxMessageSize),
       maxFragments: checkCount('maxFragments', options.maxFragments ?? limits.maxFragments, 1),
     },
     accept,
+    compression: resolveCompression(options.compression ?? true, role),
+    extensions,
     receiveHighWaterMark: high,
     receiveLowWaterMark: low,
     sendHighWaterMark: checkCount('sendHighWaterMark', options.sendHighWaterMark ?? SEND_HIGH_WATER_MARK, 0),
@@ -168,6 +200,25 @@ function checkMessageSize(value: number): number {
     throw new RangeError(`maxMessageSize must be at most ${constants.MAX_STRING_LENGTH} bytes, not ${size}`)
   }
   return size
+}
+
+function checkStreamSize(value: number, maxMessageSize: number): number {
+  if (value === Number.POSITIVE_INFINITY) return value
+  const size = checkCount('maxStreamSize', value, 0)
+  if (size < maxMessageSize) {
+    throw new RangeError(`maxStreamSize (${size}) must be at least maxMessageSize (${maxMessageSize})`)
+  }
+  return size
+}
+
+function resolveCompression(
+  value: boolean | CompressionOptions,
+  role: Role,
+): ResolvedCompressionOptions | undefined {
+  if (value === false) return undefined
+  if (value === true) return resolveCompressionOptions({}, role)
+  if (typeof value === 'object' && value !== null) return resolveCompressionOptions(value, role)
+  throw new TypeError('compression must be true, false or an object of options such as level')
 }
 
 /** Check a whole number and return it. Throw naming the option. */

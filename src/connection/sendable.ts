@@ -1,10 +1,19 @@
 // What users may send, and how it becomes bytes.
 
+import type { Blob } from 'node:buffer'
+import type { ReadableStream } from 'node:stream/web'
 import { TextEncoder } from 'node:util'
 import type { Platform } from '../protocol/platform.ts'
+import type { PreparedMessage } from '../protocol/prepared-message.ts'
 
-/** What can be sent. */
-export type Sendable = string | Uint8Array | ArrayBuffer | DataView
+/** A part of a message: text or bytes. */
+export type Piece = string | Uint8Array | ArrayBuffer | DataView
+
+/** What brings the pieces of one message bit by bit. */
+export type MessageSource = Iterable<Piece> | AsyncIterable<Piece> | ReadableStream<Piece> | Blob
+
+/** What can be sent: a message, or what brings its pieces. */
+export type Sendable = Piece | PreparedMessage | MessageSource
 
 /** Choose how a message is sent. */
 export interface SendOptions {
@@ -13,6 +22,12 @@ export interface SendOptions {
    * sends a string as bytes.
    */
   readonly type?: 'text' | 'binary'
+  /**
+   * Compress the message, if that was agreed with the peer and it is large enough. Leave secrets uncompressed that are
+   * sent together with what an attacker chooses: the size of the result tells about both.
+   * @default true
+   */
+  readonly compress?: boolean
 }
 
 const encoder = new TextEncoder()
@@ -29,6 +44,36 @@ export function toBytes(message: Uint8Array | ArrayBuffer | DataView): Uint8Arra
     return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
   if (message instanceof ArrayBuffer) return new Uint8Array(message)
   throw new TypeError(`a message must be a string or bytes, not ${describeType(message)}`)
+}
+
+/** Tell whether a value is a whole message; everything else that can be sent is a source. */
+export function isPiece(message: Sendable): message is Piece {
+  return typeof message === 'string' || ArrayBuffer.isView(message) || message instanceof ArrayBuffer
+}
+
+/** Get at the pieces of a source. Throw a TypeError for what is none. */
+export function iterateSource(source: MessageSource): AsyncIterator<Piece> | Iterator<Piece> {
+  if (typeof source === 'object' && source !== null) {
+    if ('stream' in source && typeof source.stream === 'function') return iterateSource(source.stream())
+    if ('getReader' in source) return iterateStream(source)
+    if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]() as AsyncIterator<Piece>
+    if (Symbol.iterator in source) return source[Symbol.iterator]()
+  }
+  throw new TypeError(
+    `a message must be a string, bytes, or something that brings them piece by piece, not ${describeType(source)}`,
+  )
+}
+
+// The iterator of a stream cannot be stopped while it waits for a piece; a reader can.
+function iterateStream(stream: ReadableStream<Piece>): AsyncIterator<Piece, undefined> {
+  const reader = stream.getReader()
+  return {
+    next: () => reader.read() as Promise<IteratorResult<Piece, undefined>>,
+    async return() {
+      await reader.cancel()
+      return { value: undefined, done: true }
+    },
+  }
 }
 
 /** Turn what goes into a ping or pong to bytes. */

@@ -61,7 +61,8 @@ export interface AcceptFields {
   /** The Sec-WebSocket-Accept for it, when something faster than `computeAccept` is at hand. */
   readonly accept?: string
   readonly subprotocol: string | undefined
-  readonly extensions: readonly ExtensionOffer[]
+  /** The value of Sec-WebSocket-Extensions, from `formatExtensionHeader`; empty without extensions. */
+  readonly extensions: string
   /** The user's own headers. */
   readonly headers: Iterable<readonly [string, string]>
 }
@@ -175,8 +176,9 @@ export function formatResponse(fields: AcceptFields): string {
     assertSubprotocols([fields.subprotocol])
     head += `Sec-WebSocket-Protocol: ${fields.subprotocol}\r\n`
   }
-  if (fields.extensions.length > 0) {
-    head += `Sec-WebSocket-Extensions: ${formatExtensionHeader(fields.extensions)}\r\n`
+  if (fields.extensions !== '') {
+    assertHeader('Sec-WebSocket-Extensions', fields.extensions)
+    head += `Sec-WebSocket-Extensions: ${fields.extensions}\r\n`
   }
   for (const [name, value] of fields.headers) {
     assertUserHeader(name, value)

@@ -6,7 +6,7 @@ import { ProtocolError, type ProtocolErrorCode } from '../errors.ts'
 import { GrowableBytes } from './growable-bytes.ts'
 import { type Kernel, rotateKey } from './kernel.ts'
 import { MAX_CONTROL_PAYLOAD } from './limits.ts'
-import type { MessageAssembler } from './message-assembler.ts'
+import type { FrameSink } from './message-assembler.ts'
 import { isControl, isKnownOpcode, Opcode } from './opcode.ts'
 import type { Platform } from './platform.ts'
 
@@ -24,6 +24,10 @@ const WHOLE_BINARY = 0x80 | Opcode.Binary
 // A consumer that takes messages one by one resumes for each: what is copied each time must be small.
 const BACKLOG_PORTION = 16 * 1024
 
+/** Why parsing is paused: somebody asked for it, or what was parsed is not decoded yet. */
+export const PauseReason = { Asked: 1, Behind: 2 } as const
+export type PauseReason = (typeof PauseReason)[keyof typeof PauseReason]
+
 /** Parse frames. */
 export class FrameParser {
   readonly #kernel: Kernel
@@ -32,7 +36,7 @@ export class FrameParser {
   readonly #maskBit: number
   /** Bits of the first byte that must be zero. */
   readonly #forbiddenBits: number
-  readonly #assembler: MessageAssembler
+  readonly #assembler: FrameSink
   readonly #control: ControlSink
 
   /** The first bytes of a header or control frame that is not complete. */
@@ -45,7 +49,8 @@ export class FrameParser {
   #rest: Uint8Array | undefined
   /** Bytes that came after those, or while the memory was in use. */
   #backlog: GrowableBytes | undefined
-  #isPaused = false
+  /** The reasons to pause that are in force. */
+  #paused = 0
   #isDiscarding = false
 
   constructor(options: {
@@ -53,7 +58,7 @@ export class FrameParser {
     readonly platform: Platform
     readonly peerMasks: boolean
     readonly allowedReservedBits: number
-    readonly assembler: MessageAssembler
+    readonly assembler: FrameSink
     readonly control: ControlSink
   }) {
     this.#kernel = options.kernel
@@ -74,7 +79,7 @@ export class FrameParser {
     const kernel = this.#kernel
     if (this.#isDiscarding) return
     const end = kernel.readStart + length
-    if (this.#isPaused || this.hasBacklog) {
+    if (this.#paused !== 0 || this.hasBacklog) {
       this.#keep(kernel.memory, kernel.readStart, end)
       return
     }
@@ -92,8 +97,8 @@ export class FrameParser {
   parseBytes(bytes: Uint8Array): void {
     if (this.#isDiscarding) return
     const kernel = this.#kernel
-    if (this.#isPaused || kernel.busy || this.hasBacklog) {
-      if (!this.#isPaused && !this.hasBacklog) kernel.waiting.push(this)
+    if (this.#paused !== 0 || kernel.busy || this.hasBacklog) {
+      if (this.#paused === 0 && !this.hasBacklog) kernel.waiting.push(this)
       this.#keep(bytes, 0, bytes.length)
       return
     }
@@ -107,16 +112,20 @@ export class FrameParser {
     }
   }
 
-  /** Stop after the current frame; bytes that come are kept. */
-  pause(): void {
-    this.#isPaused = true
+  /** Stop as soon as possible, be it within a frame; bytes that come are kept. */
+  pause(reason: PauseReason): void {
+    this.#paused |= reason
   }
 
-  /** Go on, first with the bytes that were kept. */
-  resume(): void {
-    if (!this.#isPaused) return
-    this.#isPaused = false
-    if (!this.hasBacklog) return
+  /** Go on unless another reason is left, first with the bytes that were kept. False when the reason was not in force. */
+  resume(reason: PauseReason): boolean {
+    if ((this.#paused & reason) === 0) return false
+    this.#paused &= ~reason
+    if (this.#paused === 0 && this.hasBacklog) this.#parseKept()
+    return true
+  }
+
+  #parseKept(): void {
     const kernel = this.#kernel
     // While the memory is in use, whoever uses it goes on with this parser afterwards.
     kernel.waiting.push(this)
@@ -131,7 +140,7 @@ export class FrameParser {
 
   /** Parse what was kept, until there is no more or a pause. Only for whoever uses the memory. */
   parseBacklog(): void {
-    while (!this.#isPaused && this.hasBacklog) {
+    while (this.#paused === 0 && this.hasBacklog) {
       const bytes = this.#rest ?? this.#backlog!.take()
       this.#rest = undefined
       const stop = this.#feed(bytes, Math.min(BACKLOG_PORTION, this.#kernel.readSize))
@@ -156,7 +165,7 @@ export class FrameParser {
   #feed(bytes: Uint8Array, portion: number): number {
     const kernel = this.#kernel
     let position = 0
-    while (position < bytes.length && !this.#isPaused) {
+    while (position < bytes.length && this.#paused === 0) {
       const length = Math.min(bytes.length - position, portion)
       kernel.memory.set(bytes.subarray(position, position + length), kernel.readStart)
       position += this.#parse(length) - kernel.readStart
@@ -182,7 +191,7 @@ export class FrameParser {
     const memory = this.#kernel.memory
     let position = start
     while (!this.#isDiscarding) {
-      if (this.#isPaused) return position
+      if (this.#paused !== 0) return position
       if (this.#remaining > 0) {
         if (position === end) return end
         position = this.#parsePayload(position, end, this.#remaining)
@@ -211,8 +220,8 @@ export class FrameParser {
         return end
       }
       position += size
-      if (!isControl(opcode) && !this.#isDiscarding) {
-        // An empty frame has a payload too: the assembler must hear that it ended.
+      // An empty frame has a payload too: the assembler must hear that it ended.
+      if (!isControl(opcode) && !this.#isDiscarding && (this.#paused === 0 || this.#remaining === 0)) {
         position = this.#parsePayload(position, end, this.#remaining)
       }
     }

@@ -9,15 +9,24 @@ export {
   isOrdinaryClose,
   isValidCloseCode,
 } from './close-code.ts'
-export { type Extension, ReservedBit } from './extension.ts'
+export type { Compression, DecompressionSink } from './compression.ts'
+export { type Extension, type ExtensionFrame, type MessagePiece, ReservedBit } from './extension.ts'
 export { describeFrame, type Frame } from './frame.ts'
 export { createJavaScriptKernel, type Kernel } from './kernel.ts'
 export { CLIENT_MAX_MESSAGE_SIZE, type Limits, MAX_FRAGMENTS, SERVER_MAX_MESSAGE_SIZE } from './limits.ts'
 export { applyMask, createMaskingKeySource, type MaskingKeySource } from './masking.ts'
-export type { AcceptedMessages, Message } from './message-assembler.ts'
+export type { AcceptedMessages } from './message-assembler.ts'
+export type { Message } from './message-collector.ts'
 export { isControl, Opcode } from './opcode.ts'
 export { ByteOutput, type Output } from './output.ts'
 export { type Platform, portablePlatform } from './platform.ts'
 export { PreparedMessage } from './prepared-message.ts'
-export { Protocol, type ProtocolHandler, type ProtocolOptions, type Role } from './protocol.ts'
+export {
+  type DataOpcode,
+  type Fragment,
+  Protocol,
+  type ProtocolHandler,
+  type ProtocolOptions,
+  type Role,
+} from './protocol.ts'
 export { type ProtocolState, type ProtocolTransition, transitions } from './transitions.ts'

@@ -4,6 +4,8 @@
 export interface Limits {
   /** Largest message in bytes, counted as payload after extensions decoded it. */
   readonly maxMessageSize: number
+  /** Largest message in bytes that is taken in pieces, counted in the same way. */
+  readonly maxStreamSize: number
   /** Most frames in one message, empty ones included. */
   readonly maxFragments: number
 }
@@ -26,10 +28,8 @@ export const MAX_FRAGMENTS = 131_072
 
 /** Get the limits that apply unless others are given. */
 export function defaultLimits(role: 'client' | 'server'): Limits {
-  return {
-    maxMessageSize: role === 'server' ? SERVER_MAX_MESSAGE_SIZE : CLIENT_MAX_MESSAGE_SIZE,
-    maxFragments: MAX_FRAGMENTS,
-  }
+  const maxMessageSize = role === 'server' ? SERVER_MAX_MESSAGE_SIZE : CLIENT_MAX_MESSAGE_SIZE
+  return { maxMessageSize, maxStreamSize: maxMessageSize, maxFragments: MAX_FRAGMENTS }
 }
 
 /** The size of a control frame's payload: at most 125 bytes (RFC 6455 section 5.5). */

@@ -3,18 +3,23 @@
 
 import { ProtocolError } from '../errors.ts'
 import { CloseCode, type CloseFrame, isValidCloseCode } from './close-code.ts'
-import { type Extension, ExtensionPipeline } from './extension.ts'
-import { type ControlSink, FrameParser } from './frame-parser.ts'
+import type { Compression } from './compression.ts'
+import { type Extension, type ExtensionFrame, ExtensionPipeline, ReservedBit } from './extension.ts'
+import { FrameDecoder } from './frame-decoder.ts'
+import { type ControlSink, FrameParser, PauseReason } from './frame-parser.ts'
 import { FIN, FrameSerializer } from './frame-serializer.ts'
 import { createJavaScriptKernel, type Kernel } from './kernel.ts'
-import { defaultLimits, type Limits, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD } from './limits.ts'
-import { createMaskingKeySource, type MaskingKeySource } from './masking.ts'
 import {
-  type AcceptedMessages,
-  type Message,
-  MessageAssembler,
-  type MessageSink,
-} from './message-assembler.ts'
+  defaultLimits,
+  type Limits,
+  LONGEST_HEADER,
+  MAX_CLOSE_REASON,
+  MAX_CONTROL_PAYLOAD,
+} from './limits.ts'
+import { createMaskingKeySource, type MaskingKeySource } from './masking.ts'
+import { type AcceptedMessages, MessageAssembler } from './message-assembler.ts'
+import { type Message, MessageCollector, type MessageSink } from './message-collector.ts'
+import { type DecoderSink, MessageDecoder } from './message-decoder.ts'
 import { Opcode } from './opcode.ts'
 import type { Output } from './output.ts'
 import { type Platform, portablePlatform } from './platform.ts'
@@ -27,6 +32,19 @@ export type Role = 'client' | 'server'
 /** Be told what came. Calls are made while bytes are parsed, so a handler must not throw. */
 export interface ProtocolHandler {
   onMessage(message: Message): void
+  /** A piece of a message came, after `takePieces`; the last one may be empty. */
+  onPiece?(piece: Message, isEnd: boolean): void
+  /**
+   * A message is above `maxMessageSize`, but not above `maxStreamSize`. Answer true to have it wait until `takePieces`
+   * or `refuseHeld` is called; otherwise it is refused.
+   */
+  onOversize?(): boolean
+  /**
+   * Nothing more is parsed until `onCaughtUp`: a message is being decompressed, or waits. Bytes that come are kept, so
+   * that no more should be read.
+   */
+  onBehind?(): void
+  onCaughtUp?(): void
   /** A ping came; it was answered already, or will be as soon as the peer takes it. */
   onPing?(payload: Uint8Array): void
   onPong?(payload: Uint8Array): void
@@ -56,7 +74,9 @@ export interface ProtocolOptions {
    * @default 'any'
    */
   readonly accept?: AcceptedMessages
-  /** The extensions that both ends agreed on, in order. */
+  /** What compresses messages, if both ends agreed on that. It owns RSV1. */
+  readonly compression?: Compression | undefined
+  /** The other extensions that both ends agreed on, in order. They see messages compressed. */
   readonly extensions?: readonly Extension[]
   /**
    * The memory to parse in, which protocols may share.
@@ -75,18 +95,40 @@ export interface ProtocolOptions {
   readonly maskingKeys?: MaskingKeySource
 }
 
+/** Name the opcodes of messages. */
+export type DataOpcode = typeof Opcode.Text | typeof Opcode.Binary
+
+/** Say what a fragment is of its message. */
+export interface Fragment {
+  /** The kind of the whole message. */
+  readonly opcode: DataOpcode
+  readonly isFirst: boolean
+  readonly isLast: boolean
+  /** The message may be compressed; only looked at for the first fragment. */
+  readonly isCompressible: boolean
+}
+
 const EMPTY = new Uint8Array(0)
-const NONE = new ExtensionPipeline()
+// Texts are encoded here before they are compressed. A little below the size from which payloads are not copied.
+const SCRATCH_SIZE = 48 * 1024
+// What a character takes in UTF-8 for each of its units in UTF-16, at most.
+const MOST_BYTES_PER_UNIT = 3
 const DEFAULT_READ_SIZE = 64 * 1024
 let defaultKernel: Kernel | undefined
+let scratch: Uint8Array | undefined
 
 /** Speak RFC 6455, one end of it. */
-export class Protocol implements ControlSink, MessageSink {
+export class Protocol implements ControlSink, MessageSink, DecoderSink {
   readonly role: Role
   readonly #platform: Platform
   readonly #output: Output
   readonly #handler: ProtocolHandler
-  readonly #extensions: ExtensionPipeline
+  readonly #compression: Compression | undefined
+  readonly #extensions: ExtensionPipeline | undefined
+  /** True when messages go out as they are. */
+  readonly #isPlain: boolean
+  readonly #collector: MessageCollector
+  readonly #decoder: MessageDecoder | undefined
   readonly #assembler: MessageAssembler
   readonly #parser: FrameParser
   readonly #serializer: FrameSerializer
@@ -96,6 +138,10 @@ export class Protocol implements ControlSink, MessageSink {
   #beganBy: 'local' | 'remote' | undefined
   /** The ping to answer once the peer takes data again. */
   #owedPong: Uint8Array | undefined
+  /** The message that goes out in fragments is compressed. */
+  #isFragmentCompressed = false
+  /** Nothing more is taken from the peer. */
+  #isDiscarding = false
   /** The close frame or violation that waits for `proceed`. */
   #ending: CloseFrame | ProtocolError | undefined
 
@@ -106,22 +152,45 @@ export class Protocol implements ControlSink, MessageSink {
     this.#platform = platform
     this.#output = output
     this.#handler = handler
-    const { extensions } = options
-    this.#extensions =
-      extensions === undefined || extensions.length === 0 ? NONE : new ExtensionPipeline(extensions)
+    const { compression, extensions: list = [] } = options
+    const own = compression === undefined ? 0 : ReservedBit.Rsv1
+    const extensions = list.length === 0 ? undefined : new ExtensionPipeline(list, own)
+    this.#compression = compression
+    this.#extensions = extensions
+    this.#isPlain = compression === undefined && extensions === undefined
+    this.#collector = new MessageCollector(platform, limits, this)
+    if (!this.#isPlain) {
+      this.#decoder = new MessageDecoder({
+        platform,
+        limits,
+        compression,
+        extensions: extensions?.transformsMessages === true ? extensions : undefined,
+        collector: this.#collector,
+        sink: this,
+      })
+    }
     this.#assembler = new MessageAssembler({
-      platform,
       limits,
-      extensions: this.#extensions,
       accept: options.accept ?? 'any',
+      collector: this.#collector,
+      decoder: this.#decoder,
       sink: this,
     })
     this.#parser = new FrameParser({
       kernel,
       platform,
       peerMasks: role === 'server',
-      allowedReservedBits: this.#extensions.reservedBits,
-      assembler: this.#assembler,
+      allowedReservedBits: own | (extensions?.reservedBits ?? 0),
+      assembler:
+        extensions?.transformsFrames === true
+          ? new FrameDecoder({
+              platform,
+              extensions,
+              maxFrameSize: limits.maxMessageSize,
+              next: this.#assembler,
+              sink: this,
+            })
+          : this.#assembler,
       control: this,
     })
     const maskingKeys =
@@ -148,14 +217,28 @@ export class Protocol implements ControlSink, MessageSink {
     return this.#beganBy
   }
 
-  /** True while a message has begun to come and has not ended. */
+  /** True while a message has begun to come, has not ended, and nobody takes it in pieces. */
   get isReceivingMessage(): boolean {
-    return this.#assembler.isIncomplete
+    return this.#assembler.isCollecting
   }
 
-  /** True while bytes wait that were received but not parsed. */
+  /** True while something waits that was received but not parsed, or parsed but not decoded or taken. */
   get hasBacklog(): boolean {
-    return this.#parser.hasBacklog
+    return this.#parser.hasBacklog || this.isBehind
+  }
+
+  /** True while a message is being decompressed. */
+  get isDecoding(): boolean {
+    return this.#decoder?.isBehind === true && !this.#isDiscarding
+  }
+
+  /** True while nothing is parsed because a message is being decompressed, or waits to be taken in pieces. */
+  get isBehind(): boolean {
+    return this.isDecoding || this.#isHolding
+  }
+
+  get #isHolding(): boolean {
+    return this.#collector.isHeld && !this.#isDiscarding
   }
 
   // --- in ---
@@ -170,14 +253,44 @@ export class Protocol implements ControlSink, MessageSink {
     this.#parser.parseBytes(bytes)
   }
 
-  /** Stop reporting after the current frame; what comes is kept. */
+  /** Stop reporting; what comes is kept. A whole message that is being decompressed is still finished. */
   pause(): void {
-    this.#parser.pause()
+    this.#parser.pause(PauseReason.Asked)
+    this.#decoder?.pause()
   }
 
   /** Report again. */
   resume(): void {
-    this.#parser.resume()
+    this.#decoder?.resume()
+    this.#parser.resume(PauseReason.Asked)
+    // Last: what is decoded now may ask for the next pause.
+    this.#decoder?.proceed()
+  }
+
+  /** Have the message that is coming delivered in pieces, from its beginning; or the next, if none is. */
+  takePieces(): void {
+    if (this.#isDiscarding) return
+    this.#collector.takePieces()
+    this.#goOn()
+  }
+
+  /**
+   * Forget the rest of the message that is delivered in pieces, or for which `onOversize` was answered with true. The
+   * next is delivered whole again.
+   */
+  dropPieces(): void {
+    this.#collector.dropPieces()
+    this.#goOn()
+  }
+
+  /** Refuse the message for which `onOversize` was answered with true, if it still waits. */
+  refuseHeld(): void {
+    this.#collector.refuseHeld()
+  }
+
+  #goOn(): void {
+    if (this.isBehind) this.#decoder?.proceed()
+    else this.onCaughtUp()
   }
 
   /** Deal with the close frame or violation that was put off, if there is one. */
@@ -200,32 +313,93 @@ export class Protocol implements ControlSink, MessageSink {
 
   // --- out ---
 
-  /** Write a text message. Nothing is written unless the state is `open`. */
-  sendText(text: string): void {
+  /** Tell whether a message of this size takes so long to compress that `sendLater` is better. */
+  isLong(size: number): boolean {
+    return this.#compression?.isLong(size) === true
+  }
+
+  /**
+   * Write a text message, compressed if that was agreed, is worthwhile and `isCompressible`. Nothing is written unless
+   * the state is `open`. Throw what an extension throws.
+   */
+  sendText(text: string, isCompressible = true): void {
     if (this.#state !== 'open') return
-    if (this.#extensions.isEmpty) {
+    if (this.#isPlain || (this.#extensions === undefined && !this.#mayCompress(text, isCompressible))) {
       this.#serializer.writeText(FIN | Opcode.Text, text)
       return
     }
-    const bytes = this.#platform.allocate(this.#platform.utf8Length(text))
-    this.#platform.encodeUtf8(text, bytes, 0)
-    this.#sendEncoded(Opcode.Text, bytes)
+    this.#sendWhole(Opcode.Text, this.#encode(text), isCompressible)
   }
 
-  /** Write a message of bytes, as binary unless they are said to be the UTF-8 of a text. */
-  sendBytes(bytes: Uint8Array, opcode: typeof Opcode.Binary | typeof Opcode.Text = Opcode.Binary): void {
+  /** Write a message of bytes as `sendText` does: binary unless they are said to be the UTF-8 of a text. */
+  sendBytes(bytes: Uint8Array, opcode: DataOpcode = Opcode.Binary, isCompressible = true): void {
     if (this.#state !== 'open') return
-    if (this.#extensions.isEmpty) this.#serializer.writeBytes(FIN | opcode, bytes)
-    else this.#sendEncoded(opcode, bytes)
+    if (this.#isPlain) this.#serializer.writeBytes(FIN | opcode, bytes)
+    else this.#sendWhole(opcode, bytes, isCompressible)
+  }
+
+  /**
+   * Compress a message of bytes elsewhere, write it and call `done`, or `failed` with what an extension throws. Nothing
+   * else may be sent before, but control frames.
+   */
+  sendLater(
+    bytes: Uint8Array,
+    opcode: DataOpcode,
+    done: () => void,
+    failed: (error: unknown) => void = rethrow,
+  ): void {
+    this.#compression!.compressLater(bytes, (compressed) => {
+      this.#writeLater(() => this.#sendCompressed(opcode, bytes, compressed), done, failed)
+    })
+  }
+
+  /**
+   * Write a fragment of a message and call `done`, now or later, or `failed` with what an extension throws. No other
+   * message may be sent between the first fragment and the last.
+   */
+  sendFragment(
+    bytes: Uint8Array,
+    fragment: Fragment,
+    done: () => void,
+    failed: (error: unknown) => void = rethrow,
+  ): void {
+    const { isFirst, isLast } = fragment
+    // How large the message will be nobody knows.
+    if (isFirst) this.#isFragmentCompressed = fragment.isCompressible && this.isLong(Number.MAX_SAFE_INTEGER)
+    if (!this.#isFragmentCompressed) {
+      this.#writeLater(() => this.#writePiece(bytes, fragment, 0, undefined), done, failed)
+      return
+    }
+    const bits = isFirst ? ReservedBit.Rsv1 : 0
+    this.#compression!.compressPiece(bytes, isLast, (compressed) => {
+      this.#writeLater(
+        () => this.#writePiece(this.#keep(compressed), fragment, bits, undefined),
+        done,
+        failed,
+      )
+    })
+  }
+
+  /** Write what is ready only now. What this throws would reach nobody who sent something. */
+  #writeLater(write: () => void, done: () => void, failed: (error: unknown) => void): void {
+    try {
+      if (this.#state === 'open') write()
+    } catch (error) {
+      failed(error)
+      return
+    }
+    done()
   }
 
   /** Write a message that goes to other peers too. */
   sendPrepared(message: PreparedMessage): void {
     if (this.#state !== 'open') return
-    // Only unmasked frames look the same for all, and only without extensions.
-    const isShared = this.role === 'server' && this.#extensions.isEmpty
-    if (isShared && this.#output.appendShared !== undefined) this.#output.appendShared(message.frame)
-    else this.sendBytes(message.payload, message.opcode)
+    // Only unmasked frames look the same for all, and only where no extension of this connection's own changes them.
+    if (this.role === 'client' || this.#extensions !== undefined || this.#output.appendShared === undefined) {
+      this.sendBytes(message.payload, message.opcode, message.isCompressible)
+      return
+    }
+    this.#output.appendShared(this.#compression?.compressShared(message) ?? message.frame)
   }
 
   /** Write a ping. Throw a RangeError above 125 bytes (RFC 6455 section 5.5). */
@@ -249,6 +423,11 @@ export class Protocol implements ControlSink, MessageSink {
     if (this.#move('send-close')) this.#writeClose(code, reason, payload)
   }
 
+  /** Throw a RangeError for a code or reason that `sendClose` would not take. */
+  assertClose(code: number, reason: string): void {
+    this.#closePayload(code, reason)
+  }
+
   /**
    * Fail the connection (RFC 6455 section 7.1.7): say why in a close frame if one may still be sent, and ignore
    * whatever comes. Throw a RangeError as `sendClose` does.
@@ -256,16 +435,23 @@ export class Protocol implements ControlSink, MessageSink {
   fail(code: number, reason: string): void {
     const payload = this.#closePayload(code, reason)
     const canClose = this.#state === 'open' || this.#state === 'close-received'
-    this.#parser.discard()
+    this.#discard()
     this.#ending = undefined
     if (this.#move('fail') && canClose) this.#writeClose(code, reason, payload)
   }
 
   /** Report and send nothing more: the transport is gone, or about to go. */
   abandon(): void {
-    this.#parser.discard()
+    this.#discard()
     this.#ending = undefined
     this.#move('fail')
+  }
+
+  /** Give back what compression and extensions hold: the connection is over. */
+  release(): void {
+    this.#discard()
+    this.#compression?.close()
+    this.#extensions?.close()
   }
 
   /** Say that the peer takes data again: what was held back goes out. */
@@ -276,10 +462,32 @@ export class Protocol implements ControlSink, MessageSink {
     this.sendPong(payload)
   }
 
-  // --- what parser and assembler report ---
+  // --- what the stations of the way in report ---
 
   onMessage(message: Message): void {
     this.#handler.onMessage(message)
+  }
+
+  onPiece(piece: Message, isEnd: boolean): void {
+    this.#handler.onPiece?.(piece, isEnd)
+  }
+
+  onOversize(): boolean {
+    if (this.#handler.onOversize?.() !== true) return false
+    // It may have been taken, dropped or refused already.
+    if (this.#isHolding) this.onBehind()
+    return true
+  }
+
+  onBehind(): void {
+    this.#parser.pause(PauseReason.Behind)
+    this.#handler.onBehind?.()
+  }
+
+  onCaughtUp(): void {
+    if (this.isBehind || !this.#parser.resume(PauseReason.Behind)) return
+    // What was parsed now can have ended all, or be behind again.
+    if (!this.isBehind && !this.#isDiscarding) this.#handler.onCaughtUp?.()
   }
 
   onControl(opcode: number, payload: Uint8Array): void {
@@ -306,7 +514,8 @@ export class Protocol implements ControlSink, MessageSink {
 
   /** Nothing more will be parsed. */
   #end(ending: CloseFrame | ProtocolError): void {
-    this.#parser.discard()
+    if (this.#isDiscarding) return
+    this.#discard()
     this.#beganBy ??= ending instanceof ProtocolError ? 'local' : 'remote'
     this.#ending = ending
     if (this.#handler.isAnswering?.() !== true) this.proceed()
@@ -343,9 +552,91 @@ export class Protocol implements ControlSink, MessageSink {
     this.#serializer.writeBytes(FIN | Opcode.Close, payload)
   }
 
-  #sendEncoded(opcode: number, bytes: Uint8Array): void {
-    const { payload, reservedBits } = this.#extensions.encode(bytes)
-    this.#serializer.writeBytes(FIN | reservedBits | opcode, payload)
+  #discard(): void {
+    this.#isDiscarding = true
+    this.#parser.discard()
+    this.#decoder?.discard()
+  }
+
+  // --- messages on their way out ---
+
+  #isWorthwhile(size: number): boolean {
+    return this.#compression?.isWorthwhile(size) === true
+  }
+
+  /** Rule out that a text is compressed without counting its bytes. */
+  #mayCompress(text: string, isCompressible: boolean): boolean {
+    const compression = this.#compression!
+    return isCompressible && text.length * MOST_BYTES_PER_UNIT >= compression.threshold
+  }
+
+  /** Encode a text where it is not kept. */
+  #encode(text: string): Uint8Array {
+    const platform = this.#platform
+    if (text.length * MOST_BYTES_PER_UNIT > SCRATCH_SIZE) {
+      const bytes = platform.allocate(platform.utf8Length(text))
+      platform.encodeUtf8(text, bytes, 0)
+      return bytes
+    }
+    scratch ??= new Uint8Array(SCRATCH_SIZE)
+    // Making room can flush, and flushing can bring others here: after this nothing does until all is written.
+    this.#output.reserve(LONGEST_HEADER + text.length * MOST_BYTES_PER_UNIT)
+    return scratch.subarray(0, platform.encodeUtf8(text, scratch, 0))
+  }
+
+  #sendWhole(opcode: DataOpcode, bytes: Uint8Array, isCompressible: boolean): void {
+    const size = bytes.length
+    if (!isCompressible || !this.#isWorthwhile(size)) {
+      this.#sendCompressed(opcode, bytes, undefined)
+      return
+    }
+    // The compressed message lies in memory that others use too; see `#encode`. For much of it a copy costs less than
+    // the room that it may not need.
+    if (size <= SCRATCH_SIZE) {
+      this.#output.reserve(LONGEST_HEADER + size)
+      this.#sendCompressed(opcode, bytes, this.#compression!.compress(bytes))
+      return
+    }
+    const compressed = this.#compression!.compress(bytes)
+    this.#sendCompressed(opcode, bytes, compressed === undefined ? undefined : this.#keep(compressed))
+  }
+
+  #keep(lent: Uint8Array): Uint8Array {
+    return this.#platform.copy(lent, 0, lent.length)
+  }
+
+  #sendCompressed(opcode: DataOpcode, bytes: Uint8Array, compressed: Uint8Array | undefined): void {
+    const bits = compressed === undefined ? 0 : ReservedBit.Rsv1
+    this.#writePiece(compressed ?? bytes, { opcode, isFirst: true, isLast: true }, bits, bytes.length)
+  }
+
+  /** Write a piece of a message through the extensions; `size` is that of the whole message where it is known. */
+  #writePiece(
+    bytes: Uint8Array,
+    { opcode, isFirst, isLast }: Omit<Fragment, 'isCompressible'>,
+    bits: number,
+    size: number | undefined,
+  ): void {
+    const frameOpcode = isFirst ? opcode : Opcode.Continuation
+    const extensions = this.#extensions
+    if (extensions === undefined) {
+      this.#serializer.writeBytes((isLast ? FIN : 0) | bits | frameOpcode, bytes)
+      return
+    }
+    const isText = opcode === Opcode.Text
+    let frame: ExtensionFrame
+    try {
+      const encoded = extensions.encode({ payload: bytes, isFirst, isLast, isText }, size)
+      const reservedBits = bits | encoded.reservedBits
+      frame = { fin: isLast, reservedBits, opcode: frameOpcode, payload: encoded.payload }
+      if (extensions.transformsFrames) frame = extensions.encodeFrame(frame)
+    } catch (error) {
+      // What it keeps between messages is of no use any more.
+      this.fail(CloseCode.InternalError, '')
+      throw error
+    }
+    const { fin, reservedBits, opcode: lastOpcode, payload } = frame
+    this.#serializer.writeBytes((fin ? FIN : 0) | reservedBits | lastOpcode, payload)
   }
 
   #move(event: ProtocolTransition): boolean {
@@ -361,6 +652,10 @@ export class Protocol implements ControlSink, MessageSink {
 function getDefaultKernel(): Kernel {
   defaultKernel ??= createJavaScriptKernel(DEFAULT_READ_SIZE)
   return defaultKernel
+}
+
+function rethrow(error: unknown): never {
+  throw error
 }
 
 /** Throw a RangeError when a control frame cannot carry the payload. */

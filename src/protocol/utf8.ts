@@ -76,7 +76,7 @@ export class Utf8Validator {
 }
 
 /** Find where the last character begins if it is incomplete; `end` if it is not. */
-function startOfIncompleteCharacter(bytes: Uint8Array, start: number, end: number): number {
+export function startOfIncompleteCharacter(bytes: Uint8Array, start: number, end: number): number {
   const earliest = Math.max(start, end - 3)
   for (let index = end - 1; index >= earliest; index--) {
     const byte = bytes[index]!

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Connection, type HandshakeResponse } from '../connection/connection.ts'
+import { acceptExtensions } from '../connection/extensions.ts'
 import { handlerFailed } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
 import { PackedRequest } from '../connection/packed-head.ts'
@@ -184,11 +185,13 @@ export class Acceptor<Data> {
 
   #open(request: IncomingMessage, transport: SocketTransport, handshake: ClientHandshake, data: Data): void {
     const subprotocol = selectSubprotocol(this.#options.subprotocols, handshake.subprotocols)
+    const { connection: options } = this.#options
+    const extensions = acceptExtensions(handshake.extensions, options, systemWheel)
     const response = formatResponse({
       key: handshake.key,
       accept: acceptValue(handshake.key),
       subprotocol,
-      extensions: [],
+      extensions: extensions.header,
       headers: this.#options.headers,
     })
     transport.writeLatin1(response)
@@ -197,13 +200,15 @@ export class Acceptor<Data> {
       engine,
       transport,
       wheel: systemWheel,
-      options: this.#options.connection,
+      options,
+      extensions,
     })
     const connection = new Connection<Data>({
       link,
       request: new PackedRequest(request.url ?? '/', request.headers),
       response: this.#response,
       subprotocol,
+      extensions: extensions.header,
       data,
     })
     this.#connections.add(connection)

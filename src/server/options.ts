@@ -135,7 +135,7 @@ export function resolveUpgradeOptions<Data>(options: UpgradeOptions<Data>): Reso
     throw new TypeError('onHandshake must be a function')
   }
   const headers = Object.entries(options.headers ?? {})
-  formatResponse({ key: TRIAL_KEY, subprotocol: undefined, extensions: [], headers })
+  formatResponse({ key: TRIAL_KEY, subprotocol: undefined, extensions: '', headers })
   const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
   // Without an end, clients that never finish their handshake would hold their sockets for ever.
   if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')

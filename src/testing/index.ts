@@ -1,9 +1,11 @@
 // The entry of openline/testing: two ends of a connection in one process, without sockets or ports.
 
 import { Connection } from '../connection/connection.ts'
+import { acceptExtensions, confirmExtensions, offerExtensions } from '../connection/extensions.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
 import { type ConnectionOptions, resolveConnectionOptions } from '../connection/options.ts'
+import { parseExtensionHeader } from '../handshake/extension-header.ts'
 import { engine } from '../kernel/engine.ts'
 import type { Role } from '../protocol/protocol.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -39,23 +41,34 @@ export interface ConnectedPair {
 export function connectedPair(options: PairOptions = {}): ConnectedPair {
   const wheel = options.clock === undefined ? systemWheel : new TimerWheel(options.clock)
   const [clientTransport, serverTransport] = MemoryTransport.pair(options)
+  const resolved = {
+    client: resolveConnectionOptions(options.client ?? {}, 'client'),
+    server: resolveConnectionOptions(options.server ?? {}, 'server'),
+  }
+  // Both ends agree as they would in a handshake.
+  const accepted = acceptExtensions(offerExtensions(resolved.client), resolved.server, wheel)
+  const extensions = {
+    server: accepted,
+    client: confirmExtensions(parseExtensionHeader(accepted.header) ?? [], resolved.client, wheel),
+  }
   const make = (role: Role, transport: MemoryTransport): Connection => {
-    const { handler, ...connectionOptions } = options[role] ?? {}
     const link = new Link({
       role,
       engine,
       transport,
       wheel,
-      options: resolveConnectionOptions(connectionOptions, role),
+      options: resolved[role],
+      extensions: extensions[role],
     })
     const connection = new Connection({
       link,
       request: { target: '/', headers: {} },
       response: { status: 101, headers: {} },
       subprotocol: undefined,
+      extensions: accepted.header,
       data: undefined,
     })
-    connection.start(handler)
+    connection.start(options[role]?.handler)
     return connection
   }
   const client = make('client', clientTransport)

@@ -29,6 +29,7 @@ describe('client sends', () => {
       'Connection: Upgrade',
       expect.stringMatching(/^Sec-WebSocket-Key: [\w+/]{22}==$/),
       'Sec-WebSocket-Version: 13',
+      'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits',
       'Origin: https://a.example',
       'User-Agent: test',
       '',
@@ -62,6 +63,21 @@ describe('client sends', () => {
       /^X-T: a\r\nX-T: b\r$/m,
       undefined,
     ],
+    [
+      'permessage-deflate as it is set up, with a plain offer behind',
+      '',
+      { compression: { serverMaxWindowBits: 10, clientNoContextTakeover: true } },
+      /^Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits, permessage-deflate; client_max_window_bits\r$/m,
+      undefined,
+    ],
+    [
+      'extensions of one’s own behind permessage-deflate',
+      '',
+      { extensions: [{ name: 'x-a', offer: () => [{ name: 'b', value: '1' }], confirm: () => ({}) }] },
+      /^Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-a; b=1\r$/m,
+      undefined,
+    ],
+    ['no extensions when told so', '', { compression: false }, undefined, /extensions/i],
     ['its name by default', '', {}, /^User-Agent: openline\r$/m, undefined],
     ['no name when told so', '', { userAgent: false }, undefined, /user-agent/i],
     ['no Origin by default', '', {}, undefined, /origin/i],
@@ -102,6 +118,28 @@ describe('client sends', () => {
   })
 })
 
+describe('client agrees on extensions', () => {
+  test.each<[string, object, string | undefined]>([
+    ['without extensions', {}, undefined],
+    ['with permessage-deflate', {}, 'permessage-deflate'],
+    ['with permessage-deflate and parameters', {}, 'permessage-deflate; server_max_window_bits=9'],
+    [
+      'with permessage-deflate that does less than was asked for',
+      { compression: { serverMaxWindowBits: 10 } },
+      'permessage-deflate',
+    ],
+  ])('%s', async (_what, options, extensions) => {
+    const server = await fakeServer((socket, request) => {
+      const lines = extensions === undefined ? [] : [`Sec-WebSocket-Extensions: ${extensions}`]
+      socket.write(accepted(request, ...lines))
+    })
+    const connection = await connect(server.url, options)
+    onTestFinished(() => connection.terminate())
+    expect(connection.extensions).toBe(extensions ?? '')
+    expect(connection.response.headers['sec-websocket-extensions']).toBe(extensions)
+  })
+})
+
 describe('client refuses a 101', () => {
   test.each<[string, string, (request: FakeRequest) => string]>([
     [
@@ -125,7 +163,17 @@ describe('client refuses a 101', () => {
     [
       'with an extension',
       'WS_BAD_EXTENSION',
-      (r) => accepted(r, 'Sec-WebSocket-Extensions: permessage-deflate'),
+      (r) => accepted(r, 'Sec-WebSocket-Extensions: permessage-deflate, bbf-usp-protocol'),
+    ],
+    [
+      'with permessage-deflate twice',
+      'WS_BAD_EXTENSION',
+      (r) => accepted(r, 'Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate'),
+    ],
+    [
+      'with parameters of permessage-deflate that do not exist',
+      'WS_BAD_EXTENSION',
+      (r) => accepted(r, 'Sec-WebSocket-Extensions: permessage-deflate; x'),
     ],
     ['with a malformed extension', 'WS_BAD_EXTENSION', (r) => accepted(r, 'Sec-WebSocket-Extensions: a; "b')],
   ])('%s', async (_what, code, answer) => {
@@ -133,6 +181,15 @@ describe('client refuses a 101', () => {
     expect(error).toBeInstanceOf(HandshakeError)
     expect(error).toMatchObject({ code, status: 0 })
     expect((error as Error).message).not.toContain('{}')
+  })
+
+  test('with permessage-deflate when that was not offered', async () => {
+    const server = await fakeServer((socket, request) => {
+      socket.write(accepted(request, 'Sec-WebSocket-Extensions: permessage-deflate'))
+    })
+    expect(await rejection(connect(server.url, { compression: false }))).toMatchObject({
+      code: 'WS_BAD_EXTENSION',
+    })
   })
 
   test('with a subprotocol that was not among those offered', async () => {

@@ -1,10 +1,24 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { broadcast } from '../../src/connection/broadcast.ts'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { broadcast, prepare } from '../../src/connection/broadcast.ts'
 import type { Connection } from '../../src/connection/connection.ts'
 import { connect, type Server, serve } from '../../src/index.ts'
 import { connectedPair } from '../../src/testing/index.ts'
 import { hex, pattern, toHex, utf8 } from '../support/bytes.ts'
-import { connectRaw, receiveMany, settle } from './support.ts'
+import {
+  connectRaw,
+  FakeSource,
+  inflate,
+  isSame,
+  noise,
+  prose,
+  type RawConnection,
+  type RawOptions,
+  ROLES,
+  RSV1,
+  receiveMany,
+  settle,
+} from './support.ts'
 
 const servers: Server[] = []
 
@@ -165,5 +179,205 @@ describe('broadcast', () => {
     const results = await Promise.allSettled(clients.map((client) => client.receive()))
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     for (const client of clients) client.terminate()
+  })
+})
+
+/** Make the server's ends of connections with these options. */
+function serversWith(...options: RawOptions[]): RawConnection[] {
+  return options.map((each) => connectRaw('server', each))
+}
+
+function connectionsOf(ends: readonly RawConnection[]): Connection[] {
+  return ends.map(({ connection }) => connection)
+}
+
+/** Tell what each end sent: the frame's reserved bits, and its payload. */
+async function sentBy(ends: readonly RawConnection[]): Promise<[reservedBits: number, payload: string][]> {
+  await settle()
+  return ends.map(({ peer }) => {
+    const [frame, ...rest] = peer.takeFrames()
+    expect(rest).toEqual([])
+    return [frame!.reservedBits, toHex(frame!.payload)]
+  })
+}
+
+describe('a compressed broadcast', () => {
+  const deflating: RawOptions = { agreed: 'permessage-deflate' }
+  const text = prose(2000)
+
+  test('goes out as one frame to all peers that agreed on the same', async () => {
+    const ends = serversWith(deflating, deflating, {
+      agreed: 'permessage-deflate; server_no_context_takeover',
+    })
+    expect(broadcast(connectionsOf(ends), text)).toBe(3)
+    const [first, ...others] = await sentBy(ends)
+    expect(others).toEqual([first, first])
+    expect(first![0]).toBe(RSV1)
+    expect(isSame(inflate(hex(first![1])), utf8(text))).toBe(true)
+  })
+
+  test('is compressed once for each window, and not for peers without compression', async () => {
+    const narrow = { agreed: 'permessage-deflate; server_max_window_bits=9' }
+    const ends = serversWith(deflating, { compression: false }, narrow, deflating, narrow, {})
+    const prepared = prepare(text)
+    const made: string[] = []
+    const compressed = prepared.compressed.bind(prepared)
+    vi.spyOn(prepared, 'compressed').mockImplementation((peers, compress) =>
+      compressed(peers, (payload) => {
+        made.push(peers)
+        return compress(payload)
+      }),
+    )
+    expect(broadcast(connectionsOf(ends), prepared)).toBe(6)
+    expect(broadcast(connectionsOf(ends), prepared)).toBe(6)
+    await settle()
+    const frames = ends.map(({ peer }) => peer.takeFrames().map(({ payload }) => toHex(payload)))
+    expect([made.length, new Set(made).size]).toEqual([2, 2])
+    expect(new Set(frames.map(([one]) => one)).size).toBe(3)
+    expect(frames.every(([one, two]) => one === two)).toBe(true)
+    for (const [index, [one]] of frames.entries()) {
+      const payload = hex(one!)
+      expect(isSame([1, 5].includes(index) ? payload : inflate(payload), utf8(text))).toBe(true)
+    }
+  })
+
+  test.each<[string, string | Uint8Array, Parameters<typeof broadcast>[2]]>([
+    ['when that is asked for', text, { compress: false }],
+    ['below the threshold', text.slice(0, 255), {}],
+    ['when that is no gain', noise(500), {}],
+  ])('goes out as it is %s', async (_when, message, options) => {
+    const ends = serversWith(deflating, {})
+    broadcast(connectionsOf(ends), message, options)
+    const plain: [number, string] = [0, toHex(typeof message === 'string' ? utf8(message) : message)]
+    expect(await sentBy(ends)).toEqual([plain, plain])
+  })
+
+  test('is compressed for each peer anew as a client', async () => {
+    const ends = [connectRaw('client', deflating), connectRaw('client', deflating)]
+    broadcast(connectionsOf(ends), text)
+    for (const [bits, payload] of await sentBy(ends)) {
+      expect(bits).toBe(RSV1)
+      expect(isSame(inflate(hex(payload)), utf8(text))).toBe(true)
+    }
+  })
+
+  test('waits its turn where a message is under way, and does not elsewhere', async () => {
+    const ends = serversWith(deflating, deflating)
+    const source = new FakeSource()
+    const sending = ends[0]!.connection.send(source)
+    source.give('half')
+    await settle()
+    ends[0]!.peer.takeFrames()
+    expect(broadcast(connectionsOf(ends), text)).toBe(2)
+    await settle()
+    expect(ends.map(({ peer }) => peer.takeFrames().length)).toEqual([0, 1])
+    source.end()
+    await sending
+    await settle()
+    const frames = ends[0]!.peer.takeFrames()
+    expect(frames.map(({ fin, opcode, reservedBits }) => [fin, opcode, reservedBits])).toEqual([
+      [true, 0, 0],
+      [true, 1, RSV1],
+    ])
+    expect(isSame(inflate(frames[1]!.payload), utf8(text))).toBe(true)
+  })
+
+  const parameters = [
+    {},
+    { serverMaxWindowBits: 9, clientMaxWindowBits: 9 },
+    { serverMaxWindowBits: 15, clientMaxWindowBits: 15, level: 9, memLevel: 9 },
+    { serverNoContextTakeover: true },
+    { clientNoContextTakeover: true },
+  ]
+
+  test.each(ROLES)('leaves what a %s sends otherwise as it was', async (role) => {
+    // Invariant: however broadcasts and messages of one's own follow each other, each peer gets what it was sent.
+    const other = role === 'client' ? 'server' : 'client'
+    const pairs = [
+      ...parameters.map((compression) => connectedPair({ client: { compression }, server: { compression } })),
+      connectedPair({ client: { compression: false } }),
+    ]
+    const senders = pairs.map((pair) => pair[role])
+    const step = fc.record({
+      kind: fc.constantFrom('broadcast', 'prepared', 'own', 'own', 'long', 'source'),
+      size: fc.integer({ min: 0, max: 3000 }),
+      seed: fc.integer({ min: 1, max: 5 }),
+      compress: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 12 }), async (steps) => {
+        const expected: string[] = []
+        for (const { kind, size, seed, compress } of steps) {
+          const message = prose(kind === 'long' ? 33_000 + size : size, seed)
+          expected.push(message)
+          if (kind === 'broadcast') expect(broadcast(senders, message, { compress })).toBe(pairs.length)
+          else if (kind === 'prepared') {
+            const prepared = prepare(message, { compress })
+            for (const sender of senders) void sender.send(prepared)
+          } else {
+            for (const sender of senders) {
+              if (kind === 'source') {
+                void sender.send([message.slice(0, 100), message.slice(100)], { compress })
+              } else void sender.send(message, { compress })
+            }
+          }
+        }
+        for (const pair of pairs) expect(await receiveMany(pair[other], steps.length)).toEqual(expected)
+      }),
+      { numRuns: 15 },
+    )
+  })
+})
+
+describe('prepare', () => {
+  test('throws as broadcast does', () => {
+    expect(() => prepare(1 as never)).toThrow(TypeError)
+    expect(() => prepare(['pieces'] as never)).toThrow(TypeError)
+    expect(() => prepare(hex('ff'), { type: 'text' })).toThrow(/valid UTF-8/)
+  })
+
+  test('makes a message that send() and broadcast() take, as often as they like', async () => {
+    const { client, server } = connectedPair()
+    const bytes = hex('01 02')
+    const messages = [prepare('text'), prepare(bytes), prepare('bytes', { type: 'binary' }), prepare('')]
+    bytes.fill(9)
+    for (const message of messages) {
+      await client.send(message)
+      expect(broadcast([server], message)).toBe(1)
+      await server.send(message)
+    }
+    const expected = ['text', hex('01 02'), utf8('bytes'), '']
+    expect(await receiveMany(server, 4)).toEqual(expected)
+    expect(await receiveMany(client, 8)).toEqual(expected.flatMap((message) => [message, message]))
+  })
+
+  test('is waited for like other messages', async () => {
+    const { connection, peer } = connectRaw('server', { sendHighWaterMark: 1000 })
+    await settle()
+    peer.pause()
+    const sending = connection.send(prepare(pattern(2000)))
+    let isDone = false
+    void sending.then(() => {
+      isDone = true
+    })
+    await settle()
+    expect(isDone).toBe(false)
+    peer.resume()
+    await sending
+  })
+
+  test('is refused like other messages', async () => {
+    const { connection } = connectRaw('server')
+    connection.terminate()
+    await expect(connection.send(prepare('late'))).rejects.toMatchObject({ code: 'WS_CLOSED' })
+  })
+
+  test('rejects when it waited its turn in vain', async () => {
+    const { connection } = connectRaw('server')
+    void connection.send(new FakeSource())
+    const sending = connection.send(prepare('behind'))
+    await settle()
+    connection.terminate()
+    await expect(sending).rejects.toMatchObject({ code: 'WS_CLOSED' })
   })
 })

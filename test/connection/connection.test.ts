@@ -74,17 +74,26 @@ describe.each(ROLES)('%s', (role) => {
       [1, 'number'],
       [true, 'boolean'],
       [{}, 'Object'],
-      [[1, 2], 'Array'],
       [Object.create(null), 'object'],
       [new Date(0), 'Date'],
       [() => {}, 'function'],
     ])('throws TypeError at once for %s', async (value, name) => {
       const { connection } = connectRaw(role)
       const send = (): unknown => connection.send(value as never)
-      expect(send).toThrow(new TypeError(`a message must be a string or bytes, not ${name}`))
+      const what = 'a string, bytes, or something that brings them piece by piece'
+      expect(send).toThrow(new TypeError(`a message must be ${what}, not ${name}`))
       connection.terminate()
       await connection.closed
       expect(send).toThrow(TypeError)
+    })
+
+    test('rejects with TypeError for a list of what are no pieces, and stays open', async () => {
+      const { connection, peer } = connectRaw(role)
+      const sending = connection.send([1, 2] as never)
+      await expect(sending).rejects.toThrow(new TypeError('a message must be a string or bytes, not number'))
+      await connection.send('still open')
+      await settle()
+      expect(peer.takeFrames().map(({ payload }) => payload)).toEqual([utf8('still open')])
     })
 
     test('takes what the caller changes after send resolved', async () => {
@@ -547,6 +556,7 @@ describe.each(ROLES)('%s', (role) => {
     expect(connection.role).toBe(role)
     expect(connection.state).toBe('open')
     expect(connection.subprotocol).toBeUndefined()
+    expect(connection.extensions).toBe('')
     expect(connection.data).toBeUndefined()
     expect(connection.localAddress).toEqual({ host: 'memory', port: 0 })
     expect(connection.remoteAddress).toEqual({ host: 'memory', port: 0 })
@@ -554,10 +564,12 @@ describe.each(ROLES)('%s', (role) => {
     const request = { target: '/chat', headers: { host: 'example.org' } }
     const response = { status: 101, headers: {} }
     const data = { user: 'ada' }
-    const another = new Connection({ link, request, response, subprotocol: 'chat', data })
+    const extensions = 'permessage-deflate'
+    const another = new Connection({ link, request, response, subprotocol: 'chat', extensions, data })
     expect(another.request).toBe(request)
     expect(another.response).toBe(response)
     expect(another.subprotocol).toBe('chat')
+    expect(another.extensions).toBe('permessage-deflate')
     another.data = { user: 'grace' }
     expect(another.data.user).toBe('grace')
   })

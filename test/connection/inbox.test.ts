@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Inbox } from '../../src/connection/inbox.ts'
 import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../../src/errors.ts'
 import type { CloseInfo } from '../../src/protocol/close-code.ts'
-import { stateOf } from './support.ts'
+import { settle, stateOf } from './support.ts'
 
 class FakeFlow {
   readonly calls: string[] = []
@@ -13,6 +13,18 @@ class FakeFlow {
 
   resumeParsing(): void {
     this.calls.push('resume')
+  }
+
+  takePieces(): void {
+    this.calls.push('take pieces')
+  }
+
+  dropPieces(): void {
+    this.calls.push('drop pieces')
+  }
+
+  refuseHeld(): void {
+    this.calls.push('refuse held')
   }
 }
 
@@ -241,7 +253,7 @@ describe('flow', () => {
     const { inbox, flow } = makeInbox(1, 0)
     void inbox.receive()
     inbox.message('1')
-    expect(flow.calls).toEqual([])
+    expect(flow.calls).toEqual(['refuse held'])
   })
 
   test('keeps no account of pings, pongs and drains', () => {
@@ -250,5 +262,167 @@ describe('flow', () => {
     inbox.pong()
     inbox.drain()
     expect(flow.calls).toEqual([])
+  })
+})
+
+describe('a message that is too large to be received whole', () => {
+  test('may wait for a stream while nobody waits for a message', () => {
+    const { inbox } = makeInbox()
+    expect(inbox.takesOversize()).toBe(true)
+    inbox.message('one that waits')
+    expect(inbox.takesOversize()).toBe(true)
+  })
+
+  test('may not wait while somebody does', async () => {
+    const { inbox } = makeInbox()
+    const receiving = inbox.receive()
+    expect(inbox.takesOversize()).toBe(false)
+    inbox.message('one')
+    await receiving
+    expect(inbox.takesOversize()).toBe(true)
+    const iterator = inbox.iterate()
+    const looping = iterator.next()
+    expect(inbox.takesOversize()).toBe(false)
+    await iterator.return!()
+    await looping
+    expect(inbox.takesOversize()).toBe(true)
+  })
+
+  test('is refused once somebody has to wait, and not before', async () => {
+    const { inbox, flow } = makeInbox()
+    inbox.message('one')
+    inbox.message('two')
+    await inbox.receive()
+    await inbox.iterate().next()
+    expect(flow.calls).toEqual([])
+    const receiving = inbox.receive()
+    expect(flow.calls).toEqual(['refuse held'])
+    inbox.message('three')
+    await receiving
+    void inbox.iterate().next()
+    expect(flow.calls).toEqual(['refuse held', 'refuse held'])
+  })
+})
+
+describe('receiveStream', () => {
+  test('asks for pieces when it is begun, unless a message waits', async () => {
+    const { inbox, flow } = makeInbox()
+    inbox.message('whole')
+    const first = inbox.receiveStream()
+    expect(await first.next()).toEqual({ value: 'whole', done: false })
+    expect(await first.next()).toMatchObject({ done: true })
+    expect(flow.calls).toEqual([])
+    const second = inbox.receiveStream()
+    const piece = second.next()
+    await settle()
+    expect(flow.calls).toEqual(['take pieces'])
+    inbox.piece('half', false)
+    expect(await piece).toEqual({ value: 'half', done: false })
+    inbox.piece(' and half', true)
+    expect(await second.next()).toEqual({ value: ' and half', done: false })
+    expect(await second.next()).toMatchObject({ done: true })
+    expect(flow.calls).toEqual(['take pieces'])
+  })
+
+  test('makes room in a full queue', async () => {
+    const { inbox, flow } = makeInbox(1, 0)
+    inbox.message('one')
+    const stream = inbox.receiveStream()
+    expect(await stream.next()).toEqual({ value: 'one', done: false })
+    expect(flow.calls).toEqual(['pause', 'resume'])
+  })
+
+  test('has the peer wait while much was not taken', async () => {
+    const { inbox, flow } = makeInbox()
+    const stream = inbox.receiveStream()
+    const first = stream.next()
+    await settle()
+    const piece = new Uint8Array(40_000)
+    for (let count = 0; count < 3; count++) inbox.piece(piece, false)
+    await first
+    expect(flow.calls).toEqual(['take pieces', 'pause'])
+    await stream.next()
+    expect(flow.calls).toEqual(['take pieces', 'pause', 'resume'])
+  })
+
+  test('keeps whole messages that come behind it for later', async () => {
+    const { inbox, flow } = makeInbox(2, 0)
+    const stream = inbox.receiveStream()
+    const first = stream.next()
+    await settle()
+    inbox.piece('one', true)
+    inbox.message('two')
+    inbox.message('three')
+    expect(flow.calls).toEqual(['take pieces', 'pause'])
+    expect(await first).toEqual({ value: 'one', done: false })
+    expect(await stream.next()).toMatchObject({ done: true })
+    expect(await inbox.receive()).toBe('two')
+    expect(await inbox.receive()).toBe('three')
+  })
+
+  test('drops the rest when it is left, and lets go of what it kept', async () => {
+    const { inbox, flow } = makeInbox()
+    const stream = inbox.receiveStream()
+    const first = stream.next()
+    await settle()
+    inbox.piece('one', false)
+    inbox.piece('x'.repeat(70_000), false)
+    await first
+    expect(flow.calls).toEqual(['take pieces', 'pause'])
+    await stream.return()
+    expect(flow.calls).toEqual(['take pieces', 'pause', 'drop pieces', 'resume'])
+    // What is still on its way to the stream reaches nobody.
+    inbox.piece('late', true)
+    expect(await stateOf(inbox.receive())).toBe('pending')
+  })
+
+  test('drops nothing when it is left behind the last piece', async () => {
+    const { inbox, flow } = makeInbox()
+    const stream = inbox.receiveStream()
+    const first = stream.next()
+    await settle()
+    inbox.piece('one', false)
+    inbox.piece('two', true)
+    await first
+    await stream.return()
+    expect(flow.calls).toEqual(['take pieces'])
+  })
+
+  test('ends with the connection, waiting or not', async () => {
+    const { inbox, flow } = makeInbox()
+    const stream = inbox.receiveStream()
+    const first = stream.next()
+    await settle()
+    inbox.closed(info(1006))
+    await expect(first).rejects.toMatchObject({ info: { code: 1006 } })
+    await expect(inbox.receiveStream().next()).rejects.toThrow(ConnectionClosedError)
+    await expect(inbox.receive()).rejects.toThrow(ConnectionClosedError)
+    expect(flow.calls).toEqual(['take pieces'])
+  })
+
+  test('gives a message that waited when the connection ended', async () => {
+    const { inbox } = makeInbox()
+    inbox.message('last words')
+    inbox.closed(info(1000))
+    const stream = inbox.receiveStream()
+    expect(await stream.next()).toEqual({ value: 'last words', done: false })
+    expect(await stream.next()).toMatchObject({ done: true })
+  })
+
+  test('rejects with StateError while somebody else receives, and the other way round', async () => {
+    const { inbox } = makeInbox()
+    const receiving = inbox.receive()
+    await expect(inbox.receiveStream().next()).rejects.toThrow(StateError)
+    inbox.message('one')
+    await receiving
+    const stream = inbox.receiveStream()
+    void stream.next()
+    await settle()
+    inbox.message('two')
+    await expect(inbox.receive()).rejects.toMatchObject({ code: 'WS_CONCURRENT_RECEIVE' })
+    await expect(inbox.iterate().next()).rejects.toMatchObject({ code: 'WS_CONCURRENT_RECEIVE' })
+    await expect(inbox.receiveStream().next()).rejects.toMatchObject({ code: 'WS_CONCURRENT_RECEIVE' })
+    await stream.return()
+    expect(await inbox.receive()).toBe('two')
   })
 })

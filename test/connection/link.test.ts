@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect as connectPlain, createServer, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { describe, expect, test, vi } from 'vitest'
+import type { Connection } from '../../src/connection/connection.ts'
 import { ConnectionClosedError, ProtocolError, WebSocketTimeoutError } from '../../src/errors.ts'
 import { engine } from '../../src/kernel/engine.ts'
 import type { Role } from '../../src/protocol/protocol.ts'
@@ -14,17 +15,23 @@ import {
   BINARY,
   CLOSE,
   connectRaw,
+  deflate,
   expectCloseFrame,
   expectInfo,
+  isSame,
+  microtasks,
   PING,
   PONG,
+  prose,
   type RawPeer,
   ROLES,
+  RSV1,
   receiveAll,
   receiveMany,
   settle,
   stateOf,
   TEXT,
+  until,
 } from './support.ts'
 
 const NORMAL = { code: 1000, reason: '' }
@@ -610,7 +617,7 @@ describe.each(ROLES)('%s', (role) => {
       let sent = 0
       const producing = (async () => {
         for (; sent < 1000; sent++) {
-          await pair[role].send('x'.repeat(1000))
+          await pair[role].send('x'.repeat(1000), { compress: false })
           await new Promise((resolve) => setImmediate(resolve))
         }
         await pair[role].close()
@@ -877,6 +884,260 @@ describe.each(ROLES)('%s', (role) => {
       await clock.advance(10 * 60_000)
       expect(connection.state).toBe('open')
     })
+  })
+
+  describe('a message that takes long to decompress', () => {
+    // More than comes out at once: the rest is made on the thread pool.
+    const text = prose(500_000)
+    const long = frameTo(role, TEXT | RSV1, deflate(text))
+    const options = { agreed: 'permessage-deflate', maxMessageSize: 1024 * 1024 }
+    type Ends = [how: string, code: number, error: boolean, end: (peer: RawPeer) => void][]
+    const ends: Ends = [
+      ['a close frame', 4000, false, (peer) => peer.close(4000)],
+      [
+        'a close frame and the end of the stream',
+        4000,
+        false,
+        (peer) => {
+          peer.close(4000)
+          peer.end()
+        },
+      ],
+      ['the end of the stream', 1006, false, (peer) => peer.end()],
+      ['a line that is cut', 1006, true, (peer) => peer.cut(new Error('cut'))],
+    ]
+
+    test.each(ends)('is delivered before %s, to a coroutine', async (_how, code, hasError, end) => {
+      const { connection, peer, link } = connectRaw(role, options)
+      peer.write(long)
+      await microtasks()
+      expect(link.protocol.isDecoding).toBe(true)
+      end(peer)
+      expect(isSame(await connection.receive(), text)).toBe(true)
+      await settle()
+      peer.end()
+      const closed = await connection.closed
+      expect([closed.code, closed.error !== undefined]).toEqual([code, hasError])
+      await expect(connection.receive()).rejects.toThrow(ConnectionClosedError)
+    })
+
+    test.each(ends)('is delivered before %s, to a handler object', async (_how, code, hasError, end) => {
+      const log: unknown[] = []
+      const { connection, peer, link } = connectRaw(role, {
+        ...options,
+        handler: {
+          message: (_, message) => void log.push(isSame(message, text)),
+          close: (_, { code, error }) => void log.push(code, error !== undefined),
+        },
+      })
+      peer.write(long)
+      await microtasks()
+      expect(link.protocol.isDecoding).toBe(true)
+      end(peer)
+      await until(() => log.length > 0)
+      await settle()
+      peer.end()
+      await connection.closed
+      expect(log).toEqual([true, code, hasError])
+    })
+
+    test.each(ends)('is delivered with what came behind it before %s', async (_how, code, _error, end) => {
+      const { connection, peer } = connectRaw(role, { ...options, receiveHighWaterMark: 2 })
+      peer.write(frameTo(role, TEXT, 'before'), long, frameTo(role, TEXT, 'behind'), long, long)
+      end(peer)
+      const receiving = receiveAll(connection)
+      await until(() => connection.state !== 'open')
+      peer.end()
+      const messages = await receiving
+      const expected = ['before', text, 'behind', text, text]
+      expect(messages.map((message, index) => isSame(message, expected[index]!))).toEqual([
+        true,
+        true,
+        true,
+        true,
+        true,
+      ])
+      expect((await connection.closed).code).toBe(code)
+    })
+
+    test('keeps the order with control frames', async () => {
+      const log: unknown[] = []
+      const { connection, peer } = connectRaw(role, {
+        ...options,
+        handler: {
+          message: (_, message) => void log.push(message.length),
+          ping: (_, payload) => void log.push(Buffer.from(payload).toString()),
+        },
+      })
+      peer.write(frameTo(role, PING, 'one'), long, frameTo(role, PING, 'two'), frameTo(role, TEXT, 'three'))
+      await until(() => log.length === 4)
+      expect(log).toEqual(['one', text.length, 'two', 5])
+      expect(connection.state).toBe('open')
+    })
+
+    test('has the peer wait meanwhile, and blames it for nothing', async () => {
+      const clock = new FakeClock()
+      const { connection, peer, link } = connectRaw(role, { ...options, clock, messageTimeout: 1000 })
+      const receiving = connection.receive()
+      peer.write(long)
+      peer.send(TEXT, 'behind')
+      await microtasks()
+      expect(link.isReadingPaused).toBe(true)
+      await receiving
+      await settle()
+      expect(link.isReadingPaused).toBe(false)
+      expect(await connection.receive()).toBe('behind')
+    })
+
+    test('is not delivered after pause() to a handler object, but after resume()', async () => {
+      const log: unknown[] = []
+      const { connection, peer, link } = connectRaw(role, {
+        ...options,
+        handler: { message: (_, message) => void log.push(message.length) },
+      })
+      peer.write(long, frameTo(role, TEXT, 'behind'))
+      await microtasks()
+      expect(link.protocol.isDecoding).toBe(true)
+      connection.pause()
+      await until(() => !link.protocol.isDecoding)
+      await settle()
+      expect(log).toEqual([])
+      connection.resume()
+      await settle()
+      expect(log).toEqual([text.length, 6])
+    })
+
+    test('is dropped when close() was called, and the close frame behind it is reached', async () => {
+      const { connection, peer } = connectRaw(role, options)
+      peer.write(long)
+      await microtasks()
+      const closing = connection.close(4000)
+      answerClose(role, peer, 4000)
+      peer.end()
+      expect(await closing).toMatchObject({ clean: true, received: { code: 4000 } })
+      await expect(connection.receive()).rejects.toThrow(ConnectionClosedError)
+    })
+
+    test.each<[string, (connection: Connection) => unknown]>([
+      ['terminate()', (connection) => connection.terminate()],
+      ['close()', (connection) => connection.close()],
+    ])('does not hold up %s when the line was cut before', async (_what, end) => {
+      const { connection, peer, link } = connectRaw(role, options)
+      peer.write(long)
+      await microtasks()
+      const error = new Error('cut')
+      peer.cut(error)
+      await microtasks()
+      expect([connection.state, link.protocol.isDecoding]).toEqual(['open', true])
+      void end(connection)
+      expect(await connection.closed).toMatchObject({ initiator: 'local', clean: false, error })
+      await expect(connection.receive()).rejects.toThrow(ConnectionClosedError)
+    })
+
+    test('tells of what is wrong with it, also when the line was cut before', async () => {
+      // Half a character at the very end.
+      const broken = deflate(concat(utf8(text), hex('c3')))
+      const { connection, peer } = connectRaw(role, options)
+      peer.write(frameTo(role, TEXT | RSV1, broken))
+      await microtasks()
+      peer.cut(new Error('cut'))
+      const { error } = await connection.closed
+      expect(error).toMatchObject({ code: 'WS_BAD_UTF8' })
+      await expect(connection.receive()).rejects.toThrow(ConnectionClosedError)
+    })
+
+    test('cannot hold up who takes nothing of it any more', async () => {
+      const { connection, peer } = connectRaw(role, {
+        ...options,
+        maxStreamSize: Number.POSITIVE_INFINITY,
+      })
+      const stream = connection.receiveStream()
+      peer.write(frameTo(role, BINARY | RSV1, deflate(new Uint8Array(8 * 1024 * 1024))))
+      await stream.next()
+      peer.cut(new Error('cut'))
+      await settle()
+      // Somebody may still take the rest.
+      expect(connection.state).toBe('open')
+      connection.terminate()
+      expect(await connection.closed).toMatchObject({ code: 1006 })
+      const rest = (async () => {
+        for await (const _ of stream);
+      })()
+      await expect(rest).rejects.toThrow(ConnectionClosedError)
+    })
+
+    test('comes to its end after the line was cut when somebody takes it in pieces', async () => {
+      const { connection, peer } = connectRaw(role, {
+        ...options,
+        maxStreamSize: Number.POSITIVE_INFINITY,
+      })
+      const stream = connection.receiveStream()
+      const size = 8 * 1024 * 1024
+      peer.write(frameTo(role, BINARY | RSV1, deflate(new Uint8Array(size))))
+      const first = await stream.next()
+      peer.cut(new Error('cut'))
+      let taken = first.value!.length
+      for await (const piece of stream) taken += piece.length
+      expect(taken).toBe(size)
+      expect(await connection.closed).toMatchObject({ code: 1006 })
+    })
+  })
+
+  describe('a message that cannot be decompressed', () => {
+    test.each([
+      ['nonsense', hex('ff ff ff ff ff')],
+      ['what points before its beginning', deflate('again and again', utf8('again and again'))],
+    ])('such as %s fails the connection with 1007', async (_what, payload) => {
+      const { connection, peer } = connectRaw(role, { agreed: 'permessage-deflate' })
+      peer.send(TEXT | RSV1, payload)
+      await settle()
+      expectCloseFrame(peer, 1007, 'a compressed message cannot be decompressed')
+      peer.end()
+      expect(await connection.closed).toMatchObject({ error: { code: 'WS_BAD_COMPRESSION' } })
+    })
+
+    test('because compression was not agreed on fails the connection with 1002', async () => {
+      const { connection, peer } = connectRaw(role)
+      peer.send(TEXT | RSV1, deflate('x'))
+      await settle()
+      peer.end()
+      expect(await connection.closed).toMatchObject({ code: 1002, error: { code: 'WS_RESERVED_BITS' } })
+    })
+
+    test('because it would be too large fails the connection with 1009', async () => {
+      const { connection, peer } = connectRaw(role, { agreed: 'permessage-deflate', maxMessageSize: 100_000 })
+      peer.send(TEXT | RSV1, deflate(new Uint8Array(50 * 1024 * 1024)))
+      await until(() => connection.state !== 'open')
+      peer.end()
+      expect(await connection.closed).toMatchObject({ code: 1009 })
+    })
+  })
+
+  test('delivers nothing that waited for open() once that closed behind what it sent', async () => {
+    const seen: unknown[] = []
+    let go!: () => void
+    const gate = new Promise<void>((resolve) => {
+      go = resolve
+    })
+    const { connection, peer } = connectRaw(role, {
+      agreed: 'permessage-deflate',
+      handler: {
+        async open(connection) {
+          await gate
+          void connection.send(prose(100_000))
+          void connection.close(4000)
+        },
+        message: (_, message) => void seen.push(message),
+      },
+    })
+    peer.write(...numbered(role, 3))
+    await settle()
+    go()
+    await settle()
+    answerClose(role, peer, 4000)
+    peer.end()
+    await connection.closed
+    expect(seen).toEqual([])
   })
 
   describe('limits', () => {

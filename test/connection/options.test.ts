@@ -5,6 +5,7 @@ import {
   checkDuration,
   resolveConnectionOptions,
 } from '../../src/connection/options.ts'
+import { resolveCompressionOptions } from '../../src/deflate/options.ts'
 import { ROLES } from './support.ts'
 
 const defaults = {
@@ -12,6 +13,7 @@ const defaults = {
   pingTimeout: 20_000,
   closeTimeout: 10_000,
   accept: 'any',
+  extensions: [],
   receiveHighWaterMark: 16,
   receiveLowWaterMark: 4,
   sendHighWaterMark: 65_536,
@@ -24,7 +26,12 @@ describe('client', () => {
     expect(resolveConnectionOptions({}, 'client')).toEqual({
       ...defaults,
       messageTimeout: Number.POSITIVE_INFINITY,
-      limits: { maxMessageSize: 16 * 1024 * 1024, maxFragments: 131_072 },
+      limits: {
+        maxMessageSize: 16 * 1024 * 1024,
+        maxStreamSize: 16 * 1024 * 1024,
+        maxFragments: 131_072,
+      },
+      compression: resolveCompressionOptions({}, 'client'),
     })
   })
 })
@@ -34,7 +41,8 @@ describe('server', () => {
     expect(resolveConnectionOptions({}, 'server')).toEqual({
       ...defaults,
       messageTimeout: 60_000,
-      limits: { maxMessageSize: 1024 * 1024, maxFragments: 131_072 },
+      limits: { maxMessageSize: 1024 * 1024, maxStreamSize: 1024 * 1024, maxFragments: 131_072 },
+      compression: resolveCompressionOptions({}, 'server'),
     })
   })
 })
@@ -48,18 +56,22 @@ describe.each(ROLES)('%s', (role) => {
       closeTimeout: 3,
       messageTimeout: 4,
       maxMessageSize: 0,
+      maxStreamSize: 5,
       maxFragments: 1,
       accept: 'text',
+      compression: false,
+      extensions: [{ name: 'x-mine' }],
       receiveHighWaterMark: 2,
       receiveLowWaterMark: 1,
       sendHighWaterMark: 0,
       maxBufferedAmount: 1,
       logger,
     } satisfies ConnectionOptions
-    const { maxMessageSize, maxFragments, ...rest } = given
+    const { maxMessageSize, maxStreamSize, maxFragments, ...rest } = given
     expect(resolveConnectionOptions(given, role)).toEqual({
       ...rest,
-      limits: { maxMessageSize, maxFragments },
+      compression: undefined,
+      limits: { maxMessageSize, maxStreamSize, maxFragments },
     })
   })
 
@@ -79,6 +91,45 @@ describe.each(ROLES)('%s', (role) => {
     expect([1, 3, 4, 100].map(lowOf)).toEqual([0, 0, 1, 25])
     expect(lowOf(2 ** 31)).toBe(2 ** 29)
     expect(lowOf(Number.MAX_SAFE_INTEGER)).toBe(2 ** 51 - 1)
+  })
+
+  test('takes streams that are as large as messages, unless told otherwise', () => {
+    const limitsOf = (options: ConnectionOptions): unknown => resolveConnectionOptions(options, role).limits
+    expect(limitsOf({ maxMessageSize: 100 })).toMatchObject({ maxMessageSize: 100, maxStreamSize: 100 })
+    expect(limitsOf({ maxMessageSize: 100, maxStreamSize: 100 })).toMatchObject({ maxStreamSize: 100 })
+    const endless = { maxStreamSize: Number.POSITIVE_INFINITY }
+    expect(limitsOf(endless)).toMatchObject(endless)
+  })
+
+  test('sets compression up by true, false and an object', () => {
+    const compressionOf = (compression: ConnectionOptions['compression']): unknown =>
+      resolveConnectionOptions(compression === undefined ? {} : { compression }, role).compression
+    const usual = resolveCompressionOptions({}, role)
+    expect(compressionOf(undefined)).toEqual(usual)
+    expect(compressionOf(true)).toEqual(usual)
+    expect(compressionOf({})).toEqual(usual)
+    expect(compressionOf({ level: 9, idleTimeout: false })).toEqual({
+      ...usual,
+      level: 9,
+      idleTimeout: Number.POSITIVE_INFINITY,
+    })
+    expect(compressionOf(false)).toBeUndefined()
+  })
+
+  test('names the option of compression that is wrong', () => {
+    const resolve = (): unknown => resolveConnectionOptions({ compression: { level: 10 } }, role)
+    expect(resolve).toThrow(new RangeError('compression.level must be a whole number from 0 to 9, not 10'))
+  })
+
+  test('says which extension is wrong', () => {
+    const resolve = (...extensions: unknown[]): (() => unknown) => {
+      return () => resolveConnectionOptions({ extensions: extensions as never }, role)
+    }
+    expect(resolve(undefined)).toThrow(TypeError)
+    expect(resolve({ name: '' })).toThrow(TypeError)
+    expect(resolve({ name: 'two words' })).toThrow(/must be a token, not "two words"/)
+    expect(resolve({ name: 'x' }, { name: 'x' })).toThrow(/"x" is defined already/)
+    expect(resolve({ name: 'permessage-deflate' })).toThrow(/"permessage-deflate" is defined already/)
   })
 
   const DURATIONS = ['pingInterval', 'pingTimeout', 'closeTimeout', 'messageTimeout'] as const
@@ -112,6 +163,17 @@ describe.each(ROLES)('%s', (role) => {
       [name, Number.POSITIVE_INFINITY, RangeError],
       [name, 2 ** 53, RangeError],
     ]),
+    ['maxStreamSize', '16', TypeError],
+    ['maxStreamSize', -1, RangeError],
+    ['maxStreamSize', 1.5, RangeError],
+    ['maxStreamSize', Number.NaN, RangeError],
+    ['maxStreamSize', Number.NEGATIVE_INFINITY, RangeError],
+    // Below what is taken whole.
+    ['maxStreamSize', 1000, RangeError],
+    ['compression', 'on', TypeError],
+    ['compression', 1, TypeError],
+    ['extensions', 'x', TypeError],
+    ['extensions', {}, TypeError],
     ['receiveLowWaterMark', 16, RangeError],
     ['receiveLowWaterMark', 17, RangeError],
     ['accept', 'strings', TypeError],

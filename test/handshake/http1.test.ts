@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { HandshakeError } from '../../src/errors.ts'
+import { formatExtensionHeader } from '../../src/handshake/extension-header.ts'
 import {
   type AcceptFields,
   buildRequestHeaders,
@@ -403,7 +404,7 @@ describe('server: checkRequest', () => {
 })
 
 describe('server: formatResponse', () => {
-  const fields: AcceptFields = { key: KEY, subprotocol: undefined, extensions: [], headers: [] }
+  const fields: AcceptFields = { key: KEY, subprotocol: undefined, extensions: '', headers: [] }
 
   test('writes the response of RFC 6455 section 1.2', () => {
     expect(formatResponse(fields)).toBe(
@@ -418,7 +419,7 @@ describe('server: formatResponse', () => {
     const text = formatResponse({
       ...fields,
       subprotocol: 'chat',
-      extensions: [DEFLATE],
+      extensions: formatExtensionHeader([DEFLATE]),
       headers: [
         ['Set-Cookie', 'a=b'],
         ['Set-Cookie', 'c=d'],
@@ -444,9 +445,8 @@ describe('server: formatResponse', () => {
 
   test('CVE-2026-1527: refuses a line break in the subprotocol and the extensions', () => {
     expect(() => formatResponse({ ...fields, subprotocol: 'a\r\nX: y' })).toThrow(TypeError)
-    expect(() => formatResponse({ ...fields, extensions: [{ name: 'a\r\n', parameters: [] }] })).toThrow(
-      TypeError,
-    )
+    expect(() => formatResponse({ ...fields, extensions: 'a\r\nX: y' })).toThrow(TypeError)
+    expect(() => formatExtensionHeader([{ name: 'a\r\n', parameters: [] }])).toThrow(TypeError)
   })
 })
 
@@ -639,7 +639,8 @@ describe('client and server', () => {
         })
 
         const subprotocol = subprotocols.at(-1)
-        const text = formatResponse({ key: heard.key, subprotocol, extensions: offers, headers: [] })
+        const accepted = formatExtensionHeader(offers)
+        const text = formatResponse({ key: heard.key, subprotocol, extensions: accepted, headers: [] })
         const response = { status: 101, statusText: 'Switching Protocols', headers: parsedHead(text) }
         expect(checkResponse(response, { key: KEY, subprotocols })).toEqual({
           subprotocol,

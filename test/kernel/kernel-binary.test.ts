@@ -21,7 +21,9 @@ test.concurrent('the check fails for a binary that is stale', async () => {
     mkdirSync(join(copy, 'src'))
     writeFileSync(join(copy, 'package.json'), '{ "type": "module" }')
     copyFileSync(join(root, 'scripts/build-kernel.mjs'), join(copy, 'scripts/build-kernel.mjs'))
-    cpSync(join(root, 'src/kernel'), join(copy, 'src/kernel'), { recursive: true })
+    for (const folder of ['src/kernel', 'src/deflate']) {
+      cpSync(join(root, folder), join(copy, folder), { recursive: true })
+    }
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     writeFileSync(join(copy, 'src/kernel/kernel-binary.ts'), 'export const kernelBinary = ""\n')
     const check = run(process.execPath, [join(copy, 'scripts/build-kernel.mjs'), '--check'], { cwd: copy })

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ProtocolError } from '../../src/errors.ts'
-import { ExtensionPipeline } from '../../src/protocol/extension.ts'
-import { FrameParser } from '../../src/protocol/frame-parser.ts'
+import { FrameParser, PauseReason } from '../../src/protocol/frame-parser.ts'
 import { createJavaScriptKernel, type Kernel } from '../../src/protocol/kernel.ts'
 import type { Limits } from '../../src/protocol/limits.ts'
-import { type Message, MessageAssembler } from '../../src/protocol/message-assembler.ts'
+import { type FrameSink, MessageAssembler } from '../../src/protocol/message-assembler.ts'
+import { type Message, MessageCollector } from '../../src/protocol/message-collector.ts'
 import { type Platform, portablePlatform } from '../../src/protocol/platform.ts'
 import type { Role } from '../../src/protocol/protocol.ts'
 import {
@@ -22,7 +22,7 @@ import {
   RFC_KEY,
   utf8,
 } from '../support/bytes.ts'
-import { countingPlatform, poisonedPlatform } from '../support/protocol-pair.ts'
+import { countingPlatform, limitsOf, poisonedPlatform } from '../support/protocol-pair.ts'
 
 /** What a parser tells: messages, control frames with their opcode, and at last a violation. */
 type Fact =
@@ -34,7 +34,7 @@ interface BenchOptions {
   kernel?: Kernel
   platform?: Platform
   limits?: Partial<Limits>
-  /** Bits that an extension owns; what it marks is passed on as it is. */
+  /** Bits that an extension owns; what it marks is taken as it is. */
   reservedBits?: number
 }
 
@@ -50,32 +50,26 @@ class Bench {
 
   constructor(role: Role, options: BenchOptions = {}) {
     const platform = options.platform ?? portablePlatform
-    const extensions = new ExtensionPipeline([
-      {
-        name: 'x-mark',
-        reservedBits: options.reservedBits ?? 0,
-        encode: (payload) => ({ payload, reservedBits: 0 }),
-        decode: (payload) => payload,
-      },
-    ])
     const onViolation = (error: ProtocolError): void => {
       this.parser.discard()
       this.#tell(['violation', error.code, error.closeCode])
     }
     this.role = role
     this.kernel = options.kernel ?? createJavaScriptKernel(4096)
-    this.assembler = new MessageAssembler({
-      platform,
-      limits: { maxMessageSize: 1024 * 1024, maxFragments: 1024, ...options.limits },
-      extensions,
-      accept: 'any',
-      sink: { onMessage: (message) => this.#tell(['message', message]), onViolation },
-    })
+    const limits = limitsOf(options.limits)
+    const sink = {
+      onMessage: (message: Message) => this.#tell(['message', message]),
+      onPiece: () => {},
+      onOversize: () => false,
+      onViolation,
+    }
+    const collector = new MessageCollector(platform, limits, sink)
+    this.assembler = new MessageAssembler({ limits, accept: 'any', collector, sink })
     this.parser = new FrameParser({
       kernel: this.kernel,
       platform,
       peerMasks: role === 'server',
-      allowedReservedBits: extensions.reservedBits,
+      allowedReservedBits: options.reservedBits ?? 0,
       assembler: this.assembler,
       control: {
         onControl: (opcode, payload) => this.#tell(['control', opcode, payload]),
@@ -92,6 +86,14 @@ class Bench {
   read(bytes: Uint8Array): void {
     this.kernel.memory.set(bytes, this.kernel.readStart)
     this.parser.parseRead(bytes.length)
+  }
+
+  pause(reason: PauseReason = PauseReason.Asked): void {
+    this.parser.pause(reason)
+  }
+
+  resume(reason: PauseReason = PauseReason.Asked): void {
+    this.parser.resume(reason)
   }
 
   takeFacts(): Fact[] {
@@ -507,10 +509,10 @@ describe.each(['server', 'client'] as const)('%s', (role) => {
     bench.parser.discard()
     bench.receive(frameTo(role, 0x81, 'a').slice(2))
     bench.read(frameTo(role, 0x81, 'b'))
-    bench.parser.pause()
+    bench.pause()
     bench.receive(frameTo(role, 0x81, 'c'))
     expect(bench.parser.hasBacklog).toBe(false)
-    bench.parser.resume()
+    bench.resume()
     bench.expectFacts()
   })
 
@@ -600,13 +602,13 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
 
   test('keeps what comes, and reports it in order when it is resumed', () => {
     const bench = new Bench(role)
-    bench.parser.pause()
+    bench.pause()
     bench.receive(message('a'), message('b'))
     bench.read(message('c'))
     bench.receive(message('d'))
     bench.expectFacts()
     expect(bench.parser.hasBacklog).toBe(true)
-    bench.parser.resume()
+    bench.resume()
     expect(bench.parser.hasBacklog).toBe(false)
     bench.receive(message('e'))
     bench.expectMessages('a', 'b', 'c', 'd', 'e')
@@ -618,11 +620,11 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
       const bench = new Bench(role)
       const [before, after] = cutAt(wire, [place])
       bench.receive(before!)
-      bench.parser.pause()
+      bench.pause()
       const early = bench.takeFacts()
       bench.receive(after!)
       bench.expectFacts()
-      bench.parser.resume()
+      bench.resume()
       expect([...early, ...bench.takeFacts()]).toEqual(
         ['a', 'x'.repeat(200), 'c'].map((text) => ['message', text]),
       )
@@ -631,23 +633,23 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
 
   test('has no backlog when nothing came, and resumes all the same', () => {
     const bench = new Bench(role)
-    bench.parser.pause()
+    bench.pause()
     expect(bench.parser.hasBacklog).toBe(false)
-    bench.parser.resume()
-    bench.parser.resume()
+    bench.resume()
+    bench.resume()
     bench.receive(message('a'))
     bench.expectMessages('a')
   })
 
   test('pauses from inside a handler, after the current frame', () => {
     const bench = new Bench(role)
-    bench.reaction = () => bench.parser.pause()
+    bench.reaction = () => bench.pause()
     bench.receive(messages('a', 'b', 'c'))
     bench.expectMessages('a')
     bench.receive(message('d'))
     bench.expectFacts()
     for (const text of ['b', 'c', 'd']) {
-      bench.parser.resume()
+      bench.resume()
       bench.expectMessages(text)
     }
     expect(bench.parser.hasBacklog).toBe(false)
@@ -655,22 +657,22 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
 
   test('pauses from inside a handler while a read is parsed', () => {
     const bench = new Bench(role)
-    bench.reaction = () => bench.parser.pause()
+    bench.reaction = () => bench.pause()
     bench.read(messages('a', 'b', 'c'))
     bench.read(messages('d'))
     bench.expectMessages('a')
     bench.reaction = undefined
-    bench.parser.resume()
+    bench.resume()
     bench.expectMessages('b', 'c', 'd')
   })
 
   test('pauses from inside a handler at the last byte of a chunk', () => {
     const bench = new Bench(role)
-    bench.reaction = () => bench.parser.pause()
+    bench.reaction = () => bench.pause()
     bench.receive(message('a'))
     bench.expectMessages('a')
     expect(bench.parser.hasBacklog).toBe(false)
-    bench.parser.resume()
+    bench.resume()
     bench.receive(message('b'))
     bench.expectMessages('b')
   })
@@ -678,22 +680,22 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
   test('pauses from inside the handler of a control frame', () => {
     const bench = new Bench(role)
     bench.reaction = ([kind]) => {
-      if (kind === 'control') bench.parser.pause()
+      if (kind === 'control') bench.pause()
     }
     bench.receive(concat(frameTo(role, 0x89, '1'), message('a'), frameTo(role, 0x89, '2')))
     bench.expectFacts(['control', 0x9, utf8('1')])
-    bench.parser.resume()
+    bench.resume()
     bench.expectFacts(['message', 'a'], ['control', 0x9, utf8('2')])
   })
 
   test('pauses from inside a handler in a chunk larger than the kernel takes', () => {
     const texts = Array.from({ length: 20 }, (_, index) => String(index))
     const bench = new Bench(role, { kernel: createJavaScriptKernel(16) })
-    bench.reaction = () => bench.parser.pause()
+    bench.reaction = () => bench.pause()
     bench.receive(messages(...texts))
     for (const text of texts) {
       bench.expectMessages(text)
-      bench.parser.resume()
+      bench.resume()
     }
     expect(bench.parser.hasBacklog).toBe(false)
   })
@@ -701,8 +703,8 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
   test('resumes from inside the handler that paused', () => {
     const bench = new Bench(role)
     bench.reaction = () => {
-      bench.parser.pause()
-      bench.parser.resume()
+      bench.pause()
+      bench.resume()
     }
     bench.receive(messages('a', 'b'), message('c'))
     bench.expectMessages('a', 'b', 'c')
@@ -713,9 +715,9 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
       const bench = new Bench(role, { kernel: createJavaScriptKernel(size) })
       bench.reaction = ([, text]) => {
         if (text !== 'a') return
-        bench.parser.pause()
+        bench.pause()
         bench.receive(message('y'), message('z'))
-        bench.parser.resume()
+        bench.resume()
       }
       bench.receive(messages('a', 'b', 'c', 'd', 'e', 'f'))
       bench.expectMessages('a', 'b', 'c', 'd', 'e', 'f', 'y', 'z')
@@ -728,14 +730,14 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
     const bench = new Bench(role)
     bench.reaction = ([, text]) => {
       if (text !== 'a') return
-      bench.parser.pause()
+      bench.pause()
       bench.receive(message('z'))
-      bench.parser.resume()
-      bench.parser.pause()
+      bench.resume()
+      bench.pause()
     }
     bench.receive(messages('a', 'b'))
     bench.expectMessages('a')
-    bench.parser.resume()
+    bench.resume()
     bench.expectMessages('b', 'z')
   })
 
@@ -743,9 +745,9 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
     const kernel = createJavaScriptKernel(4096)
     const bench = new Bench(role, { kernel })
     const other = new Bench('client', { kernel })
-    bench.parser.pause()
+    bench.pause()
     bench.receive(messages('a', 'b'))
-    other.reaction = () => bench.parser.resume()
+    other.reaction = () => bench.resume()
     other.receive(hex('81 01 31 81 01 32')) // TEXT 1, TEXT 2
     other.expectMessages('1', '2')
     bench.expectMessages('a', 'b')
@@ -753,11 +755,11 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
 
   test('discards what it kept', () => {
     const bench = new Bench(role)
-    bench.parser.pause()
+    bench.pause()
     bench.receive(message('a'))
     bench.parser.discard()
     expect(bench.parser.hasBacklog).toBe(false)
-    bench.parser.resume()
+    bench.resume()
     bench.expectFacts()
   })
 
@@ -765,7 +767,7 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
     for (const size of [16, 4096]) {
       const bench = new Bench(role, { kernel: createJavaScriptKernel(size) })
       bench.reaction = () => {
-        bench.parser.pause()
+        bench.pause()
         bench.parser.discard()
       }
       bench.receive(messages('a', 'b', 'c', 'd', 'e', 'f'))
@@ -777,13 +779,151 @@ describe.each(['server', 'client'] as const)('%s, paused', (role) => {
   test('keeps memory proportional to what came', () => {
     const platform = countingPlatform()
     const bench = new Bench(role, { platform })
-    bench.parser.pause()
+    bench.pause()
     bench.receive(...chunksOf(messages(...'abcdefghij'.repeat(100)), 1))
     const came = message('x').length * 1000
     expect(platform.largest).toBeLessThanOrEqual(4 * came)
     expect(platform.allocated).toBeLessThanOrEqual(8 * came)
-    bench.parser.resume()
+    bench.resume()
     bench.expectMessages(...'abcdefghij'.repeat(100))
+  })
+})
+
+describe.each(['server', 'client'] as const)('%s, paused for more than one reason', (role) => {
+  const message = (text: string): Uint8Array => frameTo(role, 0x81, text)
+  const { Asked, Behind } = PauseReason
+
+  test.each([
+    [Asked, Behind],
+    [Behind, Asked],
+  ])('goes on when the last reason is gone (%i before %i)', (first, second) => {
+    const bench = new Bench(role)
+    bench.pause(Asked)
+    bench.pause(Behind)
+    bench.receive(message('a'))
+    bench.resume(first)
+    bench.receive(message('b'))
+    bench.expectFacts()
+    bench.resume(second)
+    bench.expectMessages('a', 'b')
+    expect(bench.parser.hasBacklog).toBe(false)
+  })
+
+  test('is not paused twice for one reason', () => {
+    const bench = new Bench(role)
+    bench.pause(Behind)
+    bench.pause(Behind)
+    bench.receive(message('a'))
+    expect(bench.parser.resume(Behind)).toBe(true)
+    bench.expectMessages('a')
+  })
+
+  test('says whether the reason was in force', () => {
+    const { parser } = new Bench(role)
+    expect(parser.resume(Asked)).toBe(false)
+    parser.pause(Asked)
+    expect(parser.resume(Behind)).toBe(false)
+    parser.pause(Behind)
+    expect(parser.resume(Asked)).toBe(true)
+    expect(parser.resume(Asked)).toBe(false)
+    expect(parser.resume(Behind)).toBe(true)
+  })
+
+  test('goes on with what the handler of the last reason asks for', () => {
+    const bench = new Bench(role)
+    bench.reaction = () => bench.pause(Behind)
+    bench.receive(message('a'), message('b'), message('c'))
+    bench.pause(Asked)
+    bench.resume(Behind)
+    bench.expectMessages('a')
+    bench.resume(Asked)
+    bench.expectMessages('b')
+    bench.resume(Behind)
+    bench.expectMessages('c')
+  })
+})
+
+describe.each(['server', 'client'] as const)('%s, paused by the station that takes its frames', (role) => {
+  /** A station that writes down what it gets, and does something with each. */
+  class Station implements FrameSink {
+    readonly isPlainText = true
+    readonly told: unknown[] = []
+    readonly parser: FrameParser
+    reaction: ((what: 'header' | 'payload') => void) | undefined
+
+    constructor() {
+      this.parser = new FrameParser({
+        kernel: createJavaScriptKernel(4096),
+        platform: portablePlatform,
+        peerMasks: role === 'server',
+        allowedReservedBits: 0,
+        assembler: this,
+        control: { onControl: (opcode) => this.told.push(opcode), onViolation: () => {} },
+      })
+    }
+
+    takesWhole(): boolean {
+      return false
+    }
+
+    whole(): void {}
+
+    beginFrame(opcode: number, _fin: boolean, _reservedBits: number, length: number): boolean {
+      this.told.push([opcode, length])
+      this.reaction?.('header')
+      return true
+    }
+
+    payload(memory: Uint8Array, start: number, end: number, _ascii: boolean, isLast: boolean): void {
+      this.told.push([new TextDecoder().decode(memory.slice(start, end)), isLast])
+      this.reaction?.('payload')
+    }
+  }
+
+  const wire = concat(frameTo(role, 0x01, 'Hello'), frameTo(role, 0x89), frameTo(role, 0x80, ''))
+
+  test('at a header gives nothing more, but for the end of an empty frame', () => {
+    const station = new Station()
+    station.reaction = (what) => {
+      if (what === 'header') station.parser.pause(PauseReason.Behind)
+    }
+    station.parser.parseBytes(wire)
+    expect(station.told).toEqual([[1, 5]])
+    station.parser.resume(PauseReason.Behind)
+    expect(station.told.slice(1)).toEqual([['Hello', true], 9, [0, 0], ['', true]])
+  })
+
+  test('at a header gives its payload when it goes on, wherever reads cut it', () => {
+    for (let place = frameTo(role, 0x01).length; place <= wire.length; place++) {
+      const station = new Station()
+      station.reaction = (what) => {
+        if (what === 'header') station.parser.pause(PauseReason.Behind)
+      }
+      const [before, after] = cutAt(wire, [place])
+      station.parser.parseBytes(before!)
+      const early = station.told.splice(0)
+      station.parser.parseBytes(after!)
+      expect(station.told).toEqual([])
+      station.parser.resume(PauseReason.Behind)
+      const text = [...early, ...station.told].filter(
+        (each): each is [string, boolean] => Array.isArray(each) && typeof each[0] === 'string',
+      )
+      expect(text.map(([part]) => part).join('')).toBe('Hello')
+      expect(station.told.slice(-3)).toEqual([9, [0, 0], ['', true]])
+    }
+  })
+
+  test('at a payload gives nothing more', () => {
+    const station = new Station()
+    station.reaction = (what) => {
+      if (what === 'payload') station.parser.pause(PauseReason.Behind)
+    }
+    station.parser.parseBytes(wire)
+    expect(station.told).toHaveLength(2)
+    expect(station.parser.hasBacklog).toBe(true)
+    station.parser.resume(PauseReason.Behind)
+    expect(station.told).toHaveLength(5)
+    expect(station.parser.hasBacklog).toBe(false)
   })
 })
 
@@ -791,11 +931,11 @@ describe.each(['server', 'client'] as const)('%s, resumed often', (role) => {
   test('reports message by message, and does not copy all that is left each time', () => {
     const platform = countingPlatform()
     const bench = new Bench(role, { platform })
-    bench.reaction = () => bench.parser.pause()
+    bench.reaction = () => bench.pause()
     const count = 1000
     const wire = concat(...Array.from({ length: count }, () => frameTo(role, 0x81, 'x')))
     bench.receive(wire)
-    for (let reported = 1; reported < count; reported++) bench.parser.resume()
+    for (let reported = 1; reported < count; reported++) bench.resume()
     expect(bench.takeFacts()).toHaveLength(count)
     expect(bench.parser.hasBacklog).toBe(false)
     expect(platform.allocated).toBeLessThanOrEqual(16 * wire.length)
@@ -909,10 +1049,10 @@ describe.each(['server', 'client'] as const)('%s, entered again', (role) => {
             const end = ends[target]!
             if (verb === 'pause') {
               end.isPaused = true
-              end.bench.parser.pause()
+              end.bench.pause()
             } else if (verb === 'resume') {
               end.isPaused = false
-              end.bench.parser.resume()
+              end.bench.resume()
             } else {
               const chunk = end.wire.slice(end.sent, end.sent + size)
               end.sent += chunk.length

@@ -2,14 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { ProtocolError } from '../../src/errors.ts'
 import { type Extension, ExtensionPipeline } from '../../src/protocol/extension.ts'
 import type { Limits } from '../../src/protocol/limits.ts'
-import {
-  type AcceptedMessages,
-  type Message,
-  MessageAssembler,
-} from '../../src/protocol/message-assembler.ts'
+import { type AcceptedMessages, MessageAssembler } from '../../src/protocol/message-assembler.ts'
+import { type Message, MessageCollector } from '../../src/protocol/message-collector.ts'
+import { MessageDecoder } from '../../src/protocol/message-decoder.ts'
 import { type Platform, portablePlatform } from '../../src/protocol/platform.ts'
 import { concat, cutAt, hex, pattern, utf8 } from '../support/bytes.ts'
-import { countingPlatform, poisonedPlatform } from '../support/protocol-pair.ts'
+import { compressed, FakeCompression } from '../support/fake-compression.ts'
+import { limitsOf, poisonedPlatform } from '../support/protocol-pair.ts'
 
 // The first byte of a frame.
 const TEXT = 0x01
@@ -18,32 +17,57 @@ const CONTINUATION = 0x00
 const FIN = 0x80
 const RSV1 = 0x40
 
-/** An assembler, and what it found: messages as they are, violations as `code closeCode`. */
+interface BenchOptions {
+  platform?: Platform
+  limits?: Partial<Limits>
+  accept?: AcceptedMessages
+  /** Messages may be compressed, in runs. */
+  isCompressed?: boolean
+  extensions?: readonly Extension[]
+}
+
+/** An assembler over a collector, and what they found: messages and pieces as they are, and violations. */
 class Bench {
   readonly assembler: MessageAssembler
+  readonly collector: MessageCollector
   readonly found: (Message | ProtocolError)[] = []
 
-  constructor(
-    options: {
-      platform?: Platform
-      limits?: Partial<Limits>
-      extensions?: readonly Extension[]
-      accept?: AcceptedMessages
-    } = {},
-  ) {
-    this.assembler = new MessageAssembler({
-      platform: options.platform ?? portablePlatform,
-      limits: { maxMessageSize: 1024 * 1024, maxFragments: 1024, ...options.limits },
-      extensions: new ExtensionPipeline(options.extensions),
-      accept: options.accept ?? 'any',
-      sink: {
-        onMessage: (message) => {
-          this.found.push(message)
-        },
-        onViolation: (error) => {
-          this.found.push(error)
-        },
+  constructor(options: BenchOptions = {}) {
+    const { platform = portablePlatform, extensions } = options
+    const limits = limitsOf(options.limits)
+    const sink = {
+      onMessage: (message: Message) => {
+        this.found.push(message)
       },
+      onPiece: (piece: Message) => {
+        this.found.push(piece)
+      },
+      onOversize: () => true,
+      onViolation: (error: ProtocolError) => {
+        this.found.push(error)
+      },
+      onBehind: () => {},
+      onCaughtUp: () => {},
+    }
+    const collector = new MessageCollector(platform, limits, sink)
+    const decoder =
+      extensions === undefined && options.isCompressed !== true
+        ? undefined
+        : new MessageDecoder({
+            platform,
+            limits,
+            compression: options.isCompressed === true ? new FakeCompression() : undefined,
+            extensions: extensions === undefined ? undefined : new ExtensionPipeline(extensions),
+            collector,
+            sink,
+          })
+    this.collector = collector
+    this.assembler = new MessageAssembler({
+      limits,
+      accept: options.accept ?? 'any',
+      collector,
+      decoder,
+      sink,
     })
   }
 
@@ -75,6 +99,16 @@ class Bench {
     expect(this.found).toEqual(messages)
     this.found.length = 0
   }
+}
+
+/** Own RSV1; take one letter off each piece, and refuse what does not begin with it. */
+const prefix: Extension = {
+  name: 'x-prefix',
+  reservedBits: RSV1,
+  decode({ payload }) {
+    if (payload[0] !== 0x21) throw new Error('no "!"')
+    return payload.slice(1)
+  },
 }
 
 describe('MessageAssembler', () => {
@@ -160,18 +194,33 @@ describe('MessageAssembler', () => {
     bench.expectFound(hex('01 02'), hex('03 04'), hex('05 06'))
   })
 
-  test('is incomplete from the first frame to the end of the last', () => {
+  test('is collecting from the first frame to the end of the last', () => {
     const { assembler } = new Bench()
-    expect(assembler.isIncomplete).toBe(false)
+    expect(assembler.isCollecting).toBe(false)
     assembler.beginFrame(TEXT, false, 0, 1)
-    expect(assembler.isIncomplete).toBe(true)
+    expect(assembler.isCollecting).toBe(true)
     assembler.payload(utf8('a'), 0, 1, true, true)
-    expect(assembler.isIncomplete).toBe(true)
+    expect(assembler.isCollecting).toBe(true)
     assembler.beginFrame(CONTINUATION, true, 0, 2)
     assembler.payload(utf8('b'), 0, 1, true, false)
-    expect(assembler.isIncomplete).toBe(true)
+    expect(assembler.isCollecting).toBe(true)
     assembler.payload(utf8('c'), 0, 1, true, true)
-    expect(assembler.isIncomplete).toBe(false)
+    expect(assembler.isCollecting).toBe(false)
+  })
+
+  test('is not collecting what is taken in pieces, dropped or held', () => {
+    const { assembler, collector } = new Bench({ limits: { maxMessageSize: 5, maxStreamSize: 9 } })
+    collector.takePieces()
+    assembler.beginFrame(BINARY, false, 0, 1)
+    expect(assembler.isCollecting).toBe(false)
+    collector.dropPieces()
+    assembler.payload(hex('01'), 0, 1, true, true)
+    expect(assembler.isCollecting).toBe(false)
+    assembler.beginFrame(CONTINUATION, true, 0, 0)
+    assembler.payload(hex(''), 0, 0, true, true)
+    assembler.beginFrame(BINARY, true, 0, 6)
+    expect(collector.isHeld).toBe(true)
+    expect(assembler.isCollecting).toBe(false)
   })
 
   test('is plain text while a text without reserved bits is under way', () => {
@@ -184,8 +233,36 @@ describe('MessageAssembler', () => {
     assembler.beginFrame(BINARY, true, 0, 0)
     expect(assembler.isPlainText).toBe(false)
     assembler.payload(hex(''), 0, 0, true, true)
-    assembler.beginFrame(TEXT, false, RSV1, 0)
-    expect(assembler.isPlainText).toBe(false)
+    const compressing = new Bench({ isCompressed: true }).assembler
+    compressing.beginFrame(TEXT, false, RSV1, 0)
+    expect(compressing.isPlainText).toBe(false)
+    const streaming = new Bench()
+    streaming.assembler.beginFrame(TEXT, false, 0, 0)
+    streaming.collector.takePieces()
+    expect(streaming.assembler.isPlainText).toBe(false)
+  })
+
+  test('takes a message whole when nothing is to be done but to deliver it', () => {
+    const memory = concat(hex('ff'), utf8('Häß'), hex('ff'))
+    const bench = new Bench({ limits: { maxMessageSize: 5 } })
+    expect(bench.assembler.takesWhole(TEXT, 5)).toBe(true)
+    bench.assembler.whole(TEXT, memory, 1, 6, false)
+    bench.assembler.whole(BINARY, memory, 1, 6, false)
+    bench.expectFound('Häß', utf8('Häß'))
+    expect(new Bench({ isCompressed: true }).assembler.takesWhole(TEXT, 5)).toBe(true)
+  })
+
+  test('takes no message whole that is too large, is refused, is decoded, or is taken in pieces', () => {
+    expect(new Bench({ limits: { maxMessageSize: 5 } }).assembler.takesWhole(TEXT, 6)).toBe(false)
+    expect(new Bench({ accept: 'binary' }).assembler.takesWhole(TEXT, 5)).toBe(false)
+    expect(new Bench({ accept: 'binary' }).assembler.takesWhole(BINARY, 5)).toBe(true)
+    expect(new Bench({ extensions: [prefix] }).assembler.takesWhole(TEXT, 5)).toBe(false)
+    const streaming = new Bench()
+    streaming.collector.takePieces()
+    expect(streaming.assembler.takesWhole(TEXT, 5)).toBe(false)
+    const { assembler } = new Bench()
+    assembler.beginFrame(TEXT, false, 0, 1)
+    expect(assembler.takesWhole(TEXT, 5)).toBe(false)
   })
 })
 
@@ -250,76 +327,6 @@ describe('accepted messages', () => {
   })
 })
 
-describe('UTF-8', () => {
-  test.each(['c3 28', 'ed a0 80', 'f4 90 80 80', 'c0 80', 'ff', 'e2 82'])(
-    'refuses %s in one frame',
-    (literal) => {
-      const bench = new Bench()
-      bench.take(FIN | TEXT, concat(utf8('abc'), hex(literal)))
-      bench.expectViolation('WS_BAD_UTF8', 1007, 'text is not valid UTF-8')
-    },
-  )
-
-  test('refuses the first bad byte in the middle of a frame', () => {
-    const { assembler, found } = new Bench()
-    assembler.beginFrame(TEXT, true, 0, 1000)
-    assembler.payload(hex('41 c3'), 0, 2, false, false)
-    expect(found).toEqual([])
-    assembler.payload(hex('28'), 0, 1, true, false)
-    expect(found).toMatchObject([{ code: 'WS_BAD_UTF8' }])
-  })
-
-  test('refuses the first bad byte at the beginning of a fragment', () => {
-    const bench = new Bench()
-    bench.take(TEXT, hex('41 e1 80'))
-    expect(bench.found).toEqual([])
-    bench.take(CONTINUATION, hex('41'))
-    bench.expectViolation('WS_BAD_UTF8', 1007)
-  })
-
-  test('refuses a last character that is cut by the end of the message', () => {
-    for (const cut of ['c3', 'e2 82', 'f0 9d 84']) {
-      const bench = new Bench()
-      bench.take(TEXT, hex(cut))
-      expect(bench.found).toEqual([])
-      bench.take(FIN | CONTINUATION, '')
-      bench.expectViolation('WS_BAD_UTF8', 1007)
-    }
-  })
-
-  test('takes a character cut at every position, by chunks and by fragments', () => {
-    for (const character of ['ä', '€', '𝄞', '\u{10ffff}', '\ufeff']) {
-      const bytes = utf8(`${'x'.repeat(40)}${character}${'y'.repeat(40)}`)
-      const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-      for (let place = 40; place <= bytes.length - 40; place++) {
-        const bench = new Bench()
-        bench.take(FIN | TEXT, bytes, [place])
-        bench.take(TEXT, bytes.slice(0, place))
-        bench.take(FIN | CONTINUATION, bytes.slice(place))
-        bench.expectFound(text, text)
-      }
-    }
-  })
-
-  test('forgets the validation of one message before the next', () => {
-    const bench = new Bench()
-    for (let count = 0; count < 2; count++) {
-      bench.take(TEXT, hex('e2 82'))
-      bench.take(FIN | CONTINUATION, hex('ac'))
-      bench.take(TEXT, 'a')
-      bench.take(FIN | CONTINUATION, 'b')
-    }
-    bench.expectFound('€', 'ab', '€', 'ab')
-  })
-
-  test('does not look at binary messages', () => {
-    const bench = new Bench()
-    bench.take(BINARY, hex('ff'), [1])
-    bench.take(FIN | CONTINUATION, hex('c3'))
-    bench.expectFound(hex('ff c3'))
-  })
-})
-
 describe('limits', () => {
   test('takes a message of maxMessageSize, and refuses one byte more at its header', () => {
     const bench = new Bench({ limits: { maxMessageSize: 5 } })
@@ -378,88 +385,107 @@ describe('limits', () => {
     bench.expectViolation('WS_TOO_MANY_FRAGMENTS', 1009)
   })
 
-  test('CVE-2026-48779: keeps memory proportional to the bytes in tiny fragments', () => {
-    const platform = countingPlatform()
-    const bench = new Bench({ platform, limits: { maxFragments: 20_000 } })
-    bench.take(BINARY, hex('01'))
-    for (let count = 2; count < 10_000; count++) bench.take(CONTINUATION, hex('01'))
-    expect(platform.largest).toBeLessThanOrEqual(4 * 10_000)
-    expect(platform.allocated).toBeLessThanOrEqual(8 * 10_000)
-    bench.take(FIN | CONTINUATION, hex('01'))
-    bench.expectFound(new Uint8Array(10_000).fill(1))
+  test('takes any number of fragments of a message in pieces: nothing of it stays', () => {
+    const bench = new Bench({ limits: { maxFragments: 3 } })
+    bench.take(TEXT, 'a')
+    bench.take(CONTINUATION, 'b')
+    bench.collector.takePieces()
+    for (let count = 0; count < 10; count++) expect(bench.take(CONTINUATION, 'c')).toBe(true)
+    bench.collector.dropPieces()
+    expect(bench.take(FIN | CONTINUATION, 'd')).toBe(true)
+    bench.expectFound('ab', ...Array<string>(10).fill('c'))
+    bench.take(TEXT, 'a')
+    bench.take(CONTINUATION, '')
+    bench.take(CONTINUATION, '')
+    expect(bench.take(CONTINUATION, '')).toBe(false)
+    bench.expectViolation('WS_TOO_MANY_FRAGMENTS', 1009)
   })
 
-  test('keeps memory proportional to what came, whatever was announced', () => {
-    const platform = countingPlatform()
-    const { assembler } = new Bench({ platform, limits: { maxMessageSize: 1e9 } })
-    assembler.beginFrame(BINARY, true, 0, 1e9)
-    expect(platform.allocated).toBe(0)
-    assembler.payload(pattern(1000), 0, 1000, false, false)
-    expect(platform.largest).toBe(4000)
+  test('holds a message that the header of a fragment makes too large', () => {
+    const bench = new Bench({ limits: { maxMessageSize: 5, maxStreamSize: 9 } })
+    bench.take(TEXT, 'abc')
+    expect(bench.assembler.beginFrame(CONTINUATION, true, 0, 6)).toBe(true)
+    expect(bench.collector.isHeld).toBe(true)
+    expect(bench.assembler.beginFrame(CONTINUATION, true, 0, 1)).toBe(false)
+    bench.expectViolation('WS_MESSAGE_TOO_BIG', 1009)
   })
 })
 
-describe('extensions', () => {
-  /** Own RSV1; take one letter off each payload, and refuse what does not begin with it. */
-  const prefix: Extension = {
-    name: 'x-prefix',
-    reservedBits: RSV1,
-    encode: (payload) => ({ payload, reservedBits: 0 }),
-    decode: (payload) =>
-      payload[0] === 0x21 ? payload.slice(1) : new ProtocolError('WS_EXTENSION_FAILED', 'no "!"'),
-  }
-
-  test('decodes a message whose first frame is marked', () => {
+describe('messages that extensions have changed', () => {
+  test('are decoded when their first frame is marked', () => {
     const bench = new Bench({ extensions: [prefix], platform: poisonedPlatform })
     bench.take(FIN | RSV1 | TEXT, '!Hello')
     bench.take(FIN | RSV1 | BINARY, utf8('!ab'))
-    bench.take(RSV1 | TEXT, '!Hä', [1, 2])
-    bench.take(CONTINUATION, '')
-    bench.take(FIN | CONTINUATION, 'ß')
-    bench.expectFound('Hello', utf8('ab'), 'Häß')
+    bench.take(RSV1 | TEXT, '!H')
+    bench.take(CONTINUATION, hex('21 c3'))
+    bench.take(FIN | CONTINUATION, hex('21 a4'))
+    bench.expectFound('Hello', utf8('ab'), 'Hä')
   })
 
-  test('leaves a message alone whose first frame is not marked', () => {
+  test('are left alone when their first frame is not marked', () => {
     const bench = new Bench({ extensions: [prefix] })
-    bench.take(FIN | TEXT, '!Hello')
+    bench.take(FIN | TEXT, '!Hello', [1, 2])
     bench.expectFound('!Hello')
   })
 
-  test('refuses what the extension cannot decode', () => {
+  test('are decompressed, between others that are not', () => {
+    const bench = new Bench({ isCompressed: true, platform: poisonedPlatform })
+    bench.take(FIN | RSV1 | TEXT, compressed('Hello'))
+    bench.take(FIN | TEXT, 'plain', [2])
+    bench.take(RSV1 | BINARY, compressed(pattern(100)).slice(0, 99), [50])
+    bench.take(CONTINUATION, '')
+    bench.take(FIN | CONTINUATION, compressed(pattern(100)).slice(99))
+    bench.take(TEXT, 'a')
+    bench.take(FIN | CONTINUATION, 'b')
+    bench.take(FIN | RSV1 | TEXT, '')
+    bench.expectFound('Hello', 'plain', pattern(100), 'ab', '')
+  })
+
+  test('are refused when the extension cannot decode them', () => {
     const bench = new Bench({ extensions: [prefix] })
     bench.take(FIN | RSV1 | TEXT, 'Hello')
-    bench.expectViolation('WS_EXTENSION_FAILED', 1007, 'an extension could not decode a message: no "!"')
+    bench.expectViolation(
+      'WS_EXTENSION_FAILED',
+      1007,
+      'an extension could not decode a message: "x-prefix": no "!"',
+    )
     bench.take(FIN | RSV1 | BINARY, '')
     bench.expectViolation('WS_EXTENSION_FAILED', 1007)
   })
 
-  test('refuses text that is no UTF-8 once decoded, and not before', () => {
+  test('are refused when their text is no UTF-8 once decoded, and not before', () => {
     const bench = new Bench({ extensions: [prefix] })
     bench.take(RSV1 | TEXT, hex('21 ff'))
     expect(bench.found).toEqual([])
-    bench.take(FIN | CONTINUATION, '')
+    bench.take(FIN | CONTINUATION, '!')
     bench.expectViolation('WS_BAD_UTF8', 1007)
   })
 
-  test('counts the size before and after decoding', () => {
+  test('are judged by their size once decoded, whatever their frames announce', () => {
     const bomb: Extension = { ...prefix, decode: () => new Uint8Array(11) }
     const bench = new Bench({ extensions: [bomb], limits: { maxMessageSize: 10 } })
     bench.take(FIN | RSV1 | BINARY, 'x')
-    bench.expectViolation('WS_MESSAGE_TOO_BIG', 1009, 'a message is larger than maxMessageSize: 11 bytes')
-    expect(bench.take(FIN | RSV1 | BINARY, new Uint8Array(11))).toBe(false)
-    bench.expectViolation('WS_MESSAGE_TOO_BIG', 1009)
+    bench.expectViolation(
+      'WS_MESSAGE_TOO_BIG',
+      1009,
+      'a message is larger than maxMessageSize: 11 bytes, while maxMessageSize is 10',
+    )
+    const other = new Bench({ isCompressed: true, limits: { maxMessageSize: 10 } })
+    other.take(FIN | RSV1 | BINARY, compressed(pattern(10)))
+    other.expectFound(pattern(10))
+    expect(other.assembler.beginFrame(BINARY, true, 0, 11)).toBe(false)
+    other.expectViolation('WS_MESSAGE_TOO_BIG', 1009)
   })
 
-  test('holds the limit out to the extension', () => {
-    const limits: number[] = []
-    const curious: Extension = {
-      ...prefix,
-      decode: (payload, limit) => {
-        limits.push(limit)
-        return payload
-      },
-    }
-    new Bench({ extensions: [curious], limits: { maxMessageSize: 99 } }).take(FIN | RSV1 | BINARY, 'x')
-    expect(limits).toEqual([99])
+  test('are held to the order and number of fragments', () => {
+    const bench = new Bench({ extensions: [prefix], limits: { maxFragments: 2 } })
+    bench.take(RSV1 | TEXT, '!a')
+    expect(bench.take(RSV1 | CONTINUATION, '!b')).toBe(false)
+    bench.expectViolation('WS_RESERVED_BITS', 1002)
+    const other = new Bench({ extensions: [prefix], limits: { maxFragments: 2 } })
+    other.take(RSV1 | TEXT, '!a')
+    other.take(CONTINUATION, '!b')
+    expect(other.take(CONTINUATION, '!c')).toBe(false)
+    other.expectViolation('WS_TOO_MANY_FRAGMENTS', 1009)
   })
 })

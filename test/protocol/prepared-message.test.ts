@@ -6,6 +6,7 @@ import { portablePlatform } from '../../src/protocol/platform.ts'
 import { PreparedMessage } from '../../src/protocol/prepared-message.ts'
 import { Protocol } from '../../src/protocol/protocol.ts'
 import { concat, pattern, toHex, utf8 } from '../support/bytes.ts'
+import { FakeCompression } from '../support/fake-compression.ts'
 
 const handler = { onMessage() {}, onClose() {}, onFailure() {} }
 
@@ -39,6 +40,54 @@ describe('PreparedMessage', () => {
   })
 })
 
+describe('compressed', () => {
+  test('is made once for each class of peers', () => {
+    const message = new PreparedMessage(Opcode.Binary, utf8('aaaa'), portablePlatform)
+    const asked: string[] = []
+    const frameFor = (peers: string): Uint8Array | undefined =>
+      message.compressed(peers, (payload) => {
+        asked.push(peers)
+        return payload.slice(0, peers.length)
+      })
+    const frame = frameFor('x')!
+    expect(toHex(frame)).toBe('c2 01 61')
+    expect(frameFor('x')).toBe(frame)
+    expect(toHex(frameFor('yz')!)).toBe('c2 02 61 61')
+    expect(asked).toEqual(['x', 'yz'])
+  })
+
+  test('is remembered to be no gain', () => {
+    const message = new PreparedMessage(Opcode.Text, utf8('a'), portablePlatform)
+    let asked = 0
+    const compress = (): undefined => {
+      asked++
+    }
+    expect(message.compressed('x', compress)).toBeUndefined()
+    expect(message.compressed('x', compress)).toBeUndefined()
+    expect(asked).toBe(1)
+  })
+
+  test('is a copy: what was lent for it may change', () => {
+    const message = new PreparedMessage(Opcode.Text, utf8('aaaa'), portablePlatform)
+    const lent = utf8('b')
+    const frame = message.compressed('x', () => lent)!
+    lent.fill(0)
+    expect(toHex(frame)).toBe('c1 01 62')
+  })
+
+  test('stands behind the shortest header', () => {
+    for (const [size, header] of [
+      [125, 'c2 7d'],
+      [126, 'c2 7e 00 7e'],
+      [65_536, 'c2 7f 00 00 00 00 00 01 00 00'],
+    ] as const) {
+      const message = new PreparedMessage(Opcode.Binary, utf8(''), portablePlatform)
+      const frame = message.compressed('x', () => pattern(size))!
+      expect(toHex(frame.subarray(0, frame.length - size))).toBe(header)
+    }
+  })
+})
+
 describe('sendPrepared', () => {
   const message = new PreparedMessage(Opcode.Text, utf8('to all'), portablePlatform)
 
@@ -63,13 +112,49 @@ describe('sendPrepared', () => {
     expect(toHex(output.takeOutput())).toBe(toHex(concat(Uint8Array.of(0x81, 0x86, 1, 1, 1, 1), masked)))
   })
 
+  test('hands the compressed frame on uncopied as a server', () => {
+    const output = new SharingOutput()
+    const long = new PreparedMessage(Opcode.Text, utf8('aaaa'), portablePlatform)
+    for (let count = 0; count < 2; count++) {
+      const protocol = new Protocol({ role: 'server', output, handler, compression: new FakeCompression() })
+      protocol.sendPrepared(long)
+    }
+    expect(output.shared.map(toHex)).toEqual(['c1 02 04 61', 'c1 02 04 61'])
+    expect(output.shared[1]).toBe(output.shared[0])
+  })
+
+  test('hands the plain frame on where compression is no gain, or is not wanted', () => {
+    const output = new SharingOutput()
+    const protocol = new Protocol({ role: 'server', output, handler, compression: new FakeCompression() })
+    const plain = new PreparedMessage(Opcode.Text, utf8('aaaa'), portablePlatform, false)
+    protocol.sendPrepared(message)
+    protocol.sendPrepared(plain)
+    expect(output.shared[0]).toBe(message.frame)
+    expect(output.shared[1]).toBe(plain.frame)
+  })
+
+  test('compresses as a client, and into an output that cannot share, for each peer', () => {
+    const output = new ByteOutput()
+    const long = new PreparedMessage(Opcode.Binary, utf8('aaaa'), portablePlatform)
+    const plain = new PreparedMessage(Opcode.Binary, utf8('aaaa'), portablePlatform, false)
+    for (const role of ['server', 'client'] as const) {
+      const maskingKeys = (): number => 0
+      const compression = new FakeCompression()
+      const protocol = new Protocol({ role, output, handler, maskingKeys, compression })
+      protocol.sendPrepared(long)
+      protocol.sendPrepared(plain)
+    }
+    expect(toHex(output.takeOutput())).toBe(
+      'c2 02 04 61 82 04 61 61 61 61 c2 82 00 00 00 00 04 61 82 84 00 00 00 00 61 61 61 61',
+    )
+  })
+
   test('lets extensions see the payload', () => {
     const output = new SharingOutput()
     const extension = {
       name: 'reverse',
       reservedBits: 0x40,
-      encode: (payload: Uint8Array) => ({ payload: payload.slice().reverse(), reservedBits: 0x40 }),
-      decode: (payload: Uint8Array) => payload,
+      encode: ({ payload }: { payload: Uint8Array }) => payload.slice().reverse(),
     }
     new Protocol({ role: 'server', output, handler, extensions: [extension] }).sendPrepared(message)
     expect(output.shared).toEqual([])

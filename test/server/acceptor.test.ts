@@ -324,6 +324,45 @@ describe('server chooses a subprotocol', () => {
   })
 })
 
+describe('server agrees on extensions', () => {
+  const deflate = 'permessage-deflate; server_max_window_bits=12'
+  test.each<[string, string | undefined, ServeOptions, string | undefined]>([
+    ['none when none is offered', undefined, {}, undefined],
+    ['permessage-deflate by default', 'permessage-deflate', {}, deflate],
+    [
+      'permessage-deflate with what the client can do',
+      'permessage-deflate; client_max_window_bits; server_no_context_takeover',
+      {},
+      'permessage-deflate; server_no_context_takeover; server_max_window_bits=12; client_max_window_bits=12',
+    ],
+    [
+      'permessage-deflate as it is set up',
+      'permessage-deflate',
+      { compression: { serverMaxWindowBits: 15, clientNoContextTakeover: true } },
+      'permessage-deflate; client_no_context_takeover',
+    ],
+    ['the second offer when the first will not do', 'permessage-deflate; x, permessage-deflate', {}, deflate],
+    ['nothing when no offer will do', 'permessage-deflate; server_max_window_bits=8', {}, undefined],
+    ['nothing when compression is off', 'permessage-deflate', { compression: false }, undefined],
+    ['nothing that it does not know', 'bbf-usp-protocol; a="b", x-webkit-deflate-frame', {}, undefined],
+  ])('%s', async (_what, offer, options, answer) => {
+    const seen = defer<string>()
+    const server = await start(async ({ extensions }) => seen.resolve(extensions), options)
+    const client = await rawTo(server)
+    client.write(handshake(offer === undefined ? {} : { 'Sec-WebSocket-Extensions': offer }))
+    const { status, headers } = await client.readHead()
+    expect([status, headers['sec-websocket-extensions']]).toEqual([101, answer])
+    expect(await seen.promise).toBe(answer ?? '')
+  })
+
+  test('also when their offers come in several lines', async () => {
+    const server = await start(echo)
+    const client = await rawTo(server)
+    client.write(handshake({ 'Sec-WebSocket-Extensions': ['x-unknown', 'permessage-deflate'] }))
+    expect((await client.readHead()).headers['sec-websocket-extensions']).toBe(deflate)
+  })
+})
+
 describe('onHandshake', () => {
   test('sees the request', async () => {
     const seen = defer<IncomingHandshake>()

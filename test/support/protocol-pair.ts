@@ -5,7 +5,8 @@ import { expect } from 'vitest'
 import type { ProtocolError, ProtocolErrorCode } from '../../src/errors.ts'
 import type { CloseFrame } from '../../src/protocol/close-code.ts'
 import { createJavaScriptKernel } from '../../src/protocol/kernel.ts'
-import type { Message } from '../../src/protocol/message-assembler.ts'
+import type { Limits } from '../../src/protocol/limits.ts'
+import type { Message } from '../../src/protocol/message-collector.ts'
 import { Opcode } from '../../src/protocol/opcode.ts'
 import { ByteOutput, type Output } from '../../src/protocol/output.ts'
 import { type Platform, portablePlatform } from '../../src/protocol/platform.ts'
@@ -20,6 +21,11 @@ import { chunksOf, closePayload, RFC_KEY, readFrames, utf8 } from './bytes.ts'
 /** One thing that a handler was told. */
 export type Fact =
   | readonly ['message', Message]
+  /** A piece of a message, and whether it is the last. */
+  | readonly ['piece', Message, boolean]
+  | readonly ['oversize']
+  | readonly ['behind']
+  | readonly ['caught up']
   | readonly ['ping', Uint8Array]
   | readonly ['pong', Uint8Array]
   | readonly ['close', CloseFrame]
@@ -36,6 +42,8 @@ export class End implements ProtocolHandler {
   reaction: ((fact: Fact) => void) | undefined
   /** Set it to put off close frames and violations, as a handler does whose answers take a moment. */
   isAnswering?: () => boolean
+  /** What `onOversize` answers. */
+  holdsOversize = false
   #facts: Fact[] = []
 
   constructor(role: Role, options: EndOptions = {}) {
@@ -44,9 +52,9 @@ export class End implements ProtocolHandler {
     this.protocol = new Protocol({
       kernel: createJavaScriptKernel(4096),
       platform: portablePlatform,
-      limits: { maxMessageSize: 1024 * 1024, maxFragments: 1024 },
       maskingKeys: () => RFC_KEY,
       ...options,
+      limits: limitsOf(options.limits),
       role,
       output: this.output,
       handler: this,
@@ -73,6 +81,23 @@ export class End implements ProtocolHandler {
     this.#tell(['message', message])
   }
 
+  onPiece(piece: Message, isEnd: boolean): void {
+    this.#tell(['piece', piece, isEnd])
+  }
+
+  onOversize(): boolean {
+    this.#tell(['oversize'])
+    return this.holdsOversize
+  }
+
+  onBehind(): void {
+    this.#tell(['behind'])
+  }
+
+  onCaughtUp(): void {
+    this.#tell(['caught up'])
+  }
+
   onPing(payload: Uint8Array): void {
     this.#tell(['ping', payload])
   }
@@ -95,8 +120,15 @@ export class End implements ProtocolHandler {
   }
 }
 
-export type EndOptions = Partial<Omit<ProtocolOptions, 'role' | 'handler' | 'output'>> & {
+export type EndOptions = Partial<Omit<ProtocolOptions, 'role' | 'handler' | 'output' | 'limits'>> & {
   readonly output?: TakeableOutput
+  readonly limits?: Partial<Limits> | undefined
+}
+
+/** Fill in limits: 1 MiB, in pieces no more than whole, and 1,024 fragments. */
+export function limitsOf(limits: Partial<Limits> = {}): Limits {
+  const { maxMessageSize = 1024 * 1024 } = limits
+  return { maxMessageSize, maxStreamSize: maxMessageSize, maxFragments: 1024, ...limits }
 }
 
 /** Join a client and a server. Nothing moves until `exchange` is called. */
@@ -104,9 +136,11 @@ export class ProtocolPair {
   readonly client: End
   readonly server: End
 
-  constructor(options: EndOptions = {}) {
-    this.client = new End('client', options)
-    this.server = new End('server', options)
+  /** Extensions and what compresses hold the state of one end: give a function where there are any. */
+  constructor(options: EndOptions | ((role: Role) => EndOptions) = {}) {
+    const optionsFor = typeof options === 'function' ? options : () => options
+    this.client = new End('client', optionsFor('client'))
+    this.server = new End('server', optionsFor('server'))
   }
 
   /** Carry bytes both ways, in chunks of `size`, until neither end has more to say. */
@@ -251,9 +285,17 @@ export function expectFailing(end: End, closeCode: number, code?: ProtocolErrorC
   end.protocol.sendText('too late')
   end.protocol.sendPing()
   end.protocol.sendClose()
+  // Whoever waits for the rest of a message may not have heard of the end.
+  end.protocol.takePieces()
+  end.protocol.dropPieces()
+  end.protocol.refuseHeld()
+  end.protocol.pause()
+  end.protocol.resume()
+  end.protocol.proceed()
   expectFacts(end)
   expectOutput(end, new Uint8Array(0))
   expect(end.protocol.hasBacklog).toBe(false)
+  expect(end.protocol.isBehind).toBe(false)
   return facts
 }
 

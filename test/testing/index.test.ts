@@ -1,6 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import type { ExtensionDefinition } from '../../src/connection/extensions.ts'
+import { HandshakeError } from '../../src/errors.ts'
+import type { MessagePiece } from '../../src/protocol/extension.ts'
 import * as testing from '../../src/testing/index.ts'
-import { connectedPair, FakeClock } from '../../src/testing/index.ts'
+import { connectedPair, FakeClock, type PairOptions } from '../../src/testing/index.ts'
 import { systemWheel } from '../../src/timing/timer-wheel.ts'
 import { settle, stateOf } from '../connection/support.ts'
 
@@ -86,5 +89,92 @@ describe('connectedPair', () => {
     hold()
     expect(await stateOf(client.send('x'.repeat(100)))).toBe('pending')
     client.terminate()
+  })
+
+  test.each<[string, PairOptions, string]>([
+    ['by default', {}, 'permessage-deflate; server_max_window_bits=12; client_max_window_bits=12'],
+    [
+      'as both are told',
+      {
+        client: { compression: { clientNoContextTakeover: true } },
+        server: { compression: { serverMaxWindowBits: 10 } },
+      },
+      'permessage-deflate; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits=12',
+    ],
+    ['unless the client does not want it', { client: { compression: false } }, ''],
+    ['unless the server does not want it', { server: { compression: false } }, ''],
+  ])('agrees on permessage-deflate as in a handshake: %s', async (_how, options, agreed) => {
+    const { client, server } = connectedPair(options)
+    expect([client.extensions, server.extensions]).toEqual([agreed, agreed])
+    const text = 'again and again '.repeat(100)
+    await client.send(text)
+    await server.send(text)
+    expect([await server.receive(), await client.receive()]).toEqual([text, text])
+  })
+
+  test('carries less where messages are compressed', async () => {
+    const buffered = async (compression: boolean): Promise<number> => {
+      const { client, hold } = connectedPair({ client: { compression } })
+      await settle()
+      hold()
+      void client.send('again and again '.repeat(100))
+      await settle()
+      const { bufferedAmount } = client
+      client.terminate()
+      return bufferedAmount
+    }
+    expect(await buffered(false)).toBeGreaterThan(1600)
+    expect(await buffered(true)).toBeLessThan(100)
+  })
+
+  test('agrees on extensions of one’s own as in a handshake', async () => {
+    const turning = (name: string): ExtensionDefinition => {
+      const turn = ({ payload }: MessagePiece): Uint8Array => payload.slice().reverse()
+      const extension = { name, encode: turn, decode: turn }
+      const accept = (): ReturnType<NonNullable<ExtensionDefinition['accept']>> => ({
+        parameters: [],
+        extension,
+      })
+      return { name, offer: () => [], confirm: () => extension, accept }
+    }
+    const { client, server } = connectedPair({
+      client: { compression: false, extensions: [turning('x-unknown'), turning('x-turn')] },
+      server: { extensions: [turning('x-turn')] },
+    })
+    expect([client.extensions, server.extensions]).toEqual(['x-turn', 'x-turn'])
+    await client.send('stressed')
+    expect(await server.receive()).toBe('stressed')
+  })
+
+  test('gives windows back on the clock that it is given', async () => {
+    const clock = new FakeClock()
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    const { client, server } = connectedPair({
+      clock,
+      client: { pingInterval: false },
+      server: { pingInterval: false },
+    })
+    const text = 'again and again '.repeat(100)
+    for (let turn = 0; turn < 3; turn++) {
+      await client.send(text)
+      expect(await server.receive()).toBe(text)
+      await clock.advance(100_000)
+    }
+    expect(set).not.toHaveBeenCalled()
+    set.mockRestore()
+  })
+
+  test('refuses extensions that are wrong', () => {
+    expect(() => connectedPair({ client: { extensions: [{ name: '' }] } })).toThrow(TypeError)
+    const refusing: ExtensionDefinition = {
+      name: 'x-test',
+      offer: () => [],
+      confirm: () => {
+        throw new Error('no')
+      },
+      accept: () => ({ parameters: [], extension: { name: 'x-test' } }),
+    }
+    const extensions = [refusing]
+    expect(() => connectedPair({ client: { extensions }, server: { extensions } })).toThrow(HandshakeError)
   })
 })
