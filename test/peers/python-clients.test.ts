@@ -176,7 +176,7 @@ function testWebsockets(python: () => PythonPeer): void {
   })
 
   test('offers compression, which is declined', async () => {
-    const { server, opened } = await startServerForOne()
+    const { server, opened } = await startServerForOne({ compression: false })
     const client = await python().connect(server.url)
     const { request } = await opened
     expect(request.headers['sec-websocket-extensions']).toContain('permessage-deflate')

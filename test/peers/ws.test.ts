@@ -87,7 +87,7 @@ describe('ws as client', () => {
   })
 
   test('offers compression, which is declined', async () => {
-    const { server, opened } = await startServerForOne()
+    const { server, opened } = await startServerForOne({ compression: false })
     const client = await open(server.url, [], { perMessageDeflate: true })
     const { request } = await opened
     expect(request.headers['sec-websocket-extensions']).toContain('permessage-deflate')
@@ -200,12 +200,12 @@ describe('ws as server', () => {
     expect(await connection.closed).toMatchObject({ code: 1006, clean: false })
   })
 
-  test('would compress, but we do not offer it', async () => {
+  test('would compress, but we do not offer it when it is off', async () => {
     const url = await serveWithWs(
       (socket, request) => socket.send(`extensions: ${request.headers['sec-websocket-extensions']}`),
       { perMessageDeflate: true },
     )
-    const connection = await connect(url)
+    const connection = await connect(url, { compression: false })
     expect(await connection.receive()).toBe('extensions: undefined')
     await connection.close()
   })

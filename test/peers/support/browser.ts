@@ -47,6 +47,9 @@ export const PAGE = `<!doctype html>
       id, closed, subprotocol: socket.protocol, extensions: socket.extensions,
     }))
   }
+  function echo(id) {
+    sockets[id].onmessage = ({ data }) => sockets[id].send(data)
+  }
   function toBytes(base64) {
     return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
   }
@@ -101,6 +104,11 @@ export class BrowserSocket {
   async receive(): Promise<string | Uint8Array> {
     const message = await this.#page.evaluate<{ text: string } | { binary: string }>(`receive(${this.#id})`)
     return 'text' in message ? message.text : new Uint8Array(Buffer.from(message.binary, 'base64'))
+  }
+
+  /** Send back whatever comes from now on. */
+  async echo(): Promise<void> {
+    await this.#page.evaluate(`echo(${this.#id})`)
   }
 
   /** Close, and wait for the end. */

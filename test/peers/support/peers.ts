@@ -13,6 +13,13 @@ export const PYTHON_NAMES: readonly Python[] = ['newest', 'Debian']
 /** Where Debian installs Chromium. */
 export const CHROMIUM = '/usr/bin/chromium'
 
+/** What scripts/install-peers.sh builds from test/peers/go and test/peers/lws. */
+export const GORILLA = '.cache/peers/bin/gorilla'
+export const LIBWEBSOCKETS = '.cache/peers/bin/libwebsockets'
+
+/** Where Debian installs the test server of libwebsockets. */
+export const LIBWEBSOCKETS_TEST_SERVER = '/usr/bin/libwebsockets-test-server'
+
 export type Peer =
   | 'curl'
   | 'Chromium'
@@ -20,6 +27,9 @@ export type Peer =
   | 'the newest websocket-client'
   | "Debian's websockets"
   | "Debian's websocket-client"
+  | 'gorilla/websocket'
+  | 'libwebsockets'
+  | 'the test server of libwebsockets'
 
 const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]]>> = {
   curl: ['curl', '--version'],
@@ -28,6 +38,10 @@ const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]
   'the newest websocket-client': [PYTHONS.newest, '-c', 'import websocket'],
   "Debian's websockets": [PYTHONS.Debian, '-c', 'import websockets'],
   "Debian's websocket-client": [PYTHONS.Debian, '-c', 'import websocket'],
+  'gorilla/websocket': [GORILLA, 'version'],
+  libwebsockets: [LIBWEBSOCKETS, 'version'],
+  // It has no option that prints something and ends well.
+  'the test server of libwebsockets': ['test', '-x', LIBWEBSOCKETS_TEST_SERVER],
 }
 
 export const PEERS: readonly Peer[] = Object.keys(PROBES) as Peer[]
