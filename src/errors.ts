@@ -134,7 +134,7 @@ const PROTOCOL_VIOLATIONS = {
   WS_BAD_UTF8: [1007, 'text is not valid UTF-8'],
   WS_BAD_COMPRESSION: [1007, 'a compressed message cannot be decompressed'],
   WS_EXTENSION_FAILED: [1007, 'an extension could not decode a message'],
-  WS_MESSAGE_TOO_BIG: [1009, 'a message is larger than maxMessageSize'],
+  WS_MESSAGE_TOO_BIG: [1009, 'a message is larger than the limit'],
   WS_TOO_MANY_FRAGMENTS: [1009, 'a message has more fragments than maxFragments'],
   WS_SLOW_CONSUMER: [1008, 'more than maxBufferedAmount waits for a peer that does not read'],
   WS_MESSAGE_TIMEOUT: [1008, 'a message was not complete within messageTimeout'],

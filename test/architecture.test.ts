@@ -105,10 +105,15 @@ function importsOf(path: string): Import[] {
     const to = fixed ?? dynamic!
     return {
       from: path,
-      to: to.startsWith('.') ? new URL(to, `file:///${path}`).pathname.slice(1) : to,
+      to: to.startsWith('.') ? withEnding(new URL(to, `file:///${path}`).pathname.slice(1)) : to,
       isTypeOnly: type !== undefined,
     }
   })
+}
+
+/** AssemblyScript names modules without one. */
+function withEnding(path: string): string {
+  return path.endsWith('.ts') ? path : `${path}.ts`
 }
 
 /** The folder of src/ that a file is in, or the file itself. */

@@ -20,7 +20,7 @@ export function connectionDuplex(connection: ByteConnection): Duplex {
   /** Asks for more: set while the reading side is full. */
   let goOn: (() => void) | undefined
   let isReading = false
-  /** A message has begun and not ended: an end here is none, whatever its code. */
+  /** A message has begun and not ended: when the peer closes here, bytes are missing. */
   let isWithin = false
 
   async function read(): Promise<void> {
@@ -37,7 +37,8 @@ export function connectionDuplex(connection: ByteConnection): Duplex {
       }
     } catch (error) {
       const info = error instanceof ConnectionClosedError ? error.info : undefined
-      if (!isWithin && info !== undefined && isOrdinaryClose(info.code)) duplex.push(null)
+      const isCutOff = isWithin && info?.initiator === 'remote'
+      if (info !== undefined && isOrdinaryClose(info.code) && !isCutOff) duplex.push(null)
       else duplex.destroy(error as Error)
     }
   }

@@ -2,9 +2,9 @@
 // where a character lies across two of them, and bytes as they are, checked when they are said to be text.
 
 import { Buffer } from 'node:buffer'
+import type { DataOpcode } from '../protocol/message-encoder.ts'
 import { Opcode } from '../protocol/opcode.ts'
 import type { Platform } from '../protocol/platform.ts'
-import type { DataOpcode } from '../protocol/protocol.ts'
 import { Utf8Validator } from '../protocol/utf8.ts'
 import { encodeText, type Piece, type SendOptions, toBytes } from './sendable.ts'
 

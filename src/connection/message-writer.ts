@@ -3,15 +3,17 @@
 
 import type { ConnectionClosedError } from '../errors.ts'
 import { ProtocolError } from '../errors.ts'
+import type { DataOpcode, Fragment } from '../protocol/message-encoder.ts'
 import { Opcode } from '../protocol/opcode.ts'
 import type { Platform } from '../protocol/platform.ts'
 import { PreparedMessage } from '../protocol/prepared-message.ts'
-import type { DataOpcode, Fragment, Protocol } from '../protocol/protocol.ts'
+import type { Protocol } from '../protocol/protocol.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { Transport } from '../transport/transport.ts'
 import { FragmentEncoder } from './fragment-encoder.ts'
 import {
   assertUtf8,
+  discard,
   encodeText,
   isPiece,
   iterateSource,
@@ -19,6 +21,7 @@ import {
   type Piece,
   type Sendable,
   type SendOptions,
+  stopSource,
   toBytes,
 } from './sendable.ts'
 
@@ -65,6 +68,8 @@ export class MessageWriter {
   readonly #host: WriterHost
   #senders: Sender[] | undefined
   #isAboveMark = false
+  /** The transport was asked to say when it is drained. */
+  #awaitsDrain = false
   /** What waits its turn, the first one under way; `undefined` while messages are written at once. */
   #jobs: Job[] | undefined
   #queuedBytes = 0
@@ -103,8 +108,8 @@ export class MessageWriter {
   #send(message: Sendable, options: SendOptions | undefined): Promise<void> {
     const host = this.#host
     if (!host.isOpen || this.#isCutOff || this.#isTooSlow()) {
-      if (typeof message !== 'string') assertSendable(message)
-      return this.refuse()
+      if (typeof message !== 'string') discard(message)
+      return host.isOpen ? this.#refuseLater() : this.refuse()
     }
     if (message instanceof PreparedMessage) return this.#sendPrepared(message) ?? this.#afterSend()
     if (!isPiece(message)) return this.#sendSource(message, options)
@@ -152,7 +157,7 @@ export class MessageWriter {
     }
     const write = (): void => protocol.sendBytes(bytes, opcode, isCompressible)
     const writeLater = (): Promise<void> =>
-      new Promise((resolve) => protocol.sendLater(bytes, opcode, resolve))
+      new Promise((resolve, reject) => protocol.sendLater(bytes, opcode, resolve, reject))
     return this.#enqueue(bytes.length, false, isLong ? writeLater : write)
   }
 
@@ -193,7 +198,7 @@ export class MessageWriter {
       jobs.shift()
       this.#queuedBytes -= job.size
       // What was drained before did not count while this waited.
-      if (this.#isAboveMark) this.#host.transport.notifyDrain()
+      if (this.#isAboveMark) this.#noteAboveMark()
     }
     this.#jobs = undefined
     const callbacks = this.#whenIdle ?? []
@@ -221,6 +226,10 @@ export class MessageWriter {
 
   #sendSource(source: MessageSource, options: SendOptions | undefined): Promise<void> {
     const iterator = iterateSource(source)
+    if (this.#isFinishing) {
+      void stopSource(iterator)
+      return this.#refuseLater()
+    }
     return this.#enqueue(0, true, () => this.#writeStream(iterator, options))
   }
 
@@ -251,7 +260,7 @@ export class MessageWriter {
       }
       await write(encoder.end(), true)
     } catch (error) {
-      void stop(iterator)
+      void stopSource(iterator)
       // Half a message cannot be taken back.
       if (!isFirst && !this.#isOver) this.#host.breakOff(error)
       if (!isFirst) this.#isCutOff = true
@@ -266,18 +275,16 @@ export class MessageWriter {
   /** Wait for the next piece, or for the peer, or for the end of the connection, which rejects. */
   #orEnd<Value>(wait: () => Value | PromiseLike<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      const end = (): void => reject(this.#host.closedError())
-      if (this.#isOver) {
-        end()
-        return
-      }
-      this.#endStream = end
-      Promise.resolve(wait()).then(resolve, reject)
+      this.#endStream = () => reject(this.#host.closedError())
+      if (this.#isOver) this.#endStream()
+      else Promise.resolve(wait()).then(resolve, reject)
     })
   }
 
   #writeFragment(bytes: Uint8Array, fragment: Fragment): Promise<void> {
-    return new Promise((resolve) => this.#host.protocol.sendFragment(bytes, fragment, resolve))
+    return new Promise((resolve, reject) =>
+      this.#host.protocol.sendFragment(bytes, fragment, resolve, reject),
+    )
   }
 
   // --- backpressure ---
@@ -299,9 +306,12 @@ export class MessageWriter {
   }
 
   #noteAboveMark(): void {
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true
+      this.#host.transport.notifyDrain()
+    }
     if (this.#isAboveMark) return
     this.#isAboveMark = true
-    this.#host.transport.notifyDrain()
     this.#host.aboveMark()
   }
 
@@ -343,8 +353,18 @@ export class MessageWriter {
     return promise
   }
 
+  /** As `refuse`, but in another turn: a loop that sends again and again would keep the connection from ending. */
+  #refuseLater(): Promise<void> {
+    const promise = this.#nextInput().then(() => {
+      throw this.#host.closedError()
+    })
+    promise.catch(ignore)
+    return promise
+  }
+
   /** The system has taken all; true when more was waiting than the mark allows, and that is over. */
   drained(): boolean {
+    this.#awaitsDrain = false
     for (const sender of this.#takeSenders()) sender.resolve()
     if (!this.#isAboveMark || this.#queuedBytes > this.#host.options.sendHighWaterMark) return false
     this.#isAboveMark = false
@@ -362,19 +382,6 @@ export class MessageWriter {
     const error = this.#host.closedError()
     for (const sender of senders) sender.reject(error)
   }
-}
-
-/** Tell a source that nobody asks for more; what it says about that is its own affair. */
-async function stop(iterator: AsyncIterator<Piece> | Iterator<Piece>): Promise<void> {
-  try {
-    await iterator.return?.()
-  } catch {
-    // The error that ended the message is the one to be heard.
-  }
-}
-
-function assertSendable(message: Sendable): void {
-  if (!(message instanceof PreparedMessage) && !isPiece(message)) iterateSource(message)
 }
 
 function ignore(): void {}

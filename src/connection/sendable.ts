@@ -4,7 +4,7 @@ import type { Blob } from 'node:buffer'
 import type { ReadableStream } from 'node:stream/web'
 import { TextEncoder } from 'node:util'
 import type { Platform } from '../protocol/platform.ts'
-import type { PreparedMessage } from '../protocol/prepared-message.ts'
+import { PreparedMessage } from '../protocol/prepared-message.ts'
 
 /** A part of a message: text or bytes. */
 export type Piece = string | Uint8Array | ArrayBuffer | DataView
@@ -56,7 +56,7 @@ export function iterateSource(source: MessageSource): AsyncIterator<Piece> | Ite
   if (typeof source === 'object' && source !== null) {
     if ('stream' in source && typeof source.stream === 'function') return iterateSource(source.stream())
     if ('getReader' in source) return iterateStream(source)
-    if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]() as AsyncIterator<Piece>
+    if (Symbol.asyncIterator in source) return iterateAsync(source)
     if (Symbol.iterator in source) return source[Symbol.iterator]()
   }
   throw new TypeError(
@@ -64,16 +64,44 @@ export function iterateSource(source: MessageSource): AsyncIterator<Piece> | Ite
   )
 }
 
-// The iterator of a stream cannot be stopped while it waits for a piece; a reader can.
+// A Node stream's own iterator lets go of the stream only if it was asked for a piece before.
+function iterateAsync(source: AsyncIterable<Piece> & { destroy?(): void }): AsyncIterator<Piece> {
+  const iterator = source[Symbol.asyncIterator]()
+  if (typeof source.destroy !== 'function') return iterator
+  return {
+    next: () => iterator.next(),
+    async return() {
+      source.destroy!()
+      return { value: undefined, done: true }
+    },
+  }
+}
+
+// The iterator of a WHATWG stream cannot be stopped while it waits for a piece; a reader can.
 function iterateStream(stream: ReadableStream<Piece>): AsyncIterator<Piece, undefined> {
   const reader = stream.getReader()
   return {
     next: () => reader.read() as Promise<IteratorResult<Piece, undefined>>,
     async return() {
       await reader.cancel()
+      reader.releaseLock()
       return { value: undefined, done: true }
     },
   }
+}
+
+/** Let go of a source. What goes wrong with that is nobody's business any more. */
+export async function stopSource(iterator: AsyncIterator<Piece> | Iterator<Piece>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {
+    // The error that ended the message is the one to be heard.
+  }
+}
+
+/** Let go of a message that is not sent. Throw a TypeError for what is none. */
+export function discard(message: Sendable): void {
+  if (!(message instanceof PreparedMessage) && !isPiece(message)) void stopSource(iterateSource(message))
 }
 
 /** Turn what goes into a ping or pong to bytes. */

@@ -232,7 +232,7 @@ export class Inflater {
   /** Begin with an empty window. */
   reset(): void {
     this.#restarts = 0
-    this.#stream._handle.reset()
+    this.#stream.reset()
   }
 
   /** Give back the memory. What is under way ends soon. */

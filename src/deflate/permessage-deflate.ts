@@ -92,11 +92,12 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
 
   // --- out ---
 
-  isWorthwhile(size: number): boolean {
-    if (size < this.threshold || this.#isUnable) return false
+  isWorthwhile(size: number | undefined): boolean {
+    if (this.#isUnable || (size !== undefined && size < this.threshold)) return false
     // Asked in any case: it counts.
     const shouldTry = this.#savings === undefined || this.#savings.shouldTry()
-    return shouldTry && canDeflateNow(this.#settings)
+    // Fragments can be compressed later, too.
+    return shouldTry && (size === undefined || canDeflateNow(this.#settings))
   }
 
   isLong(size: number): boolean {
@@ -132,6 +133,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
       return
     }
     const finish = (compressed: Uint8Array): void => {
+      this.#savings?.note(bytes.length, compressed.length)
       if (isLast) this.#endPieces()
       done(isLast ? withoutTail(compressed) : compressed)
     }

@@ -31,6 +31,7 @@ export interface ZlibStream extends NodeJS.ReadWriteStream {
   _chunkSize: number
   _outBuffer: Uint8Array
   _outOffset: number
+  reset(): void
   close(): void
 }
 

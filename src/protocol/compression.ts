@@ -23,8 +23,11 @@ export interface Compression {
 
   /** The size in bytes from which messages are compressed. */
   readonly threshold: number
-  /** Decide whether a message of this size is compressed; asked once for each message. */
-  isWorthwhile(size: number): boolean
+  /**
+   * Decide whether a message of this size is compressed; asked once for each message. Without a size it is one that goes
+   * out in fragments.
+   */
+  isWorthwhile(size: number | undefined): boolean
   /** Tell whether compressing this much takes so long that it should be done elsewhere, with `compressLater`. */
   isLong(size: number): boolean
   /**

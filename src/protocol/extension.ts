@@ -30,7 +30,8 @@ export interface ExtensionFrame {
  * Do what an agreed extension does, for one connection. Outgoing messages are compressed first, if permessage-deflate
  * was agreed too, then go through `encode` of all extensions in the order of the handshake, then their frames through
  * `encodeFrame`; incoming ones go the way back. All methods may keep state between pieces and frames, and are called in
- * the order of the messages. What `decode` and `decodeFrame` throw fails the connection with 1007, or with the close
+ * the order of the messages. Payloads that go out are lent: they must not be changed, nor kept after the call; those that
+ * came in are the extension's own. What `decode` and `decodeFrame` throw fails the connection with 1007, or with the close
  * code of a ProtocolError; what `encode` and `encodeFrame` throw comes out of `send()` and closes with 1011.
  */
 export interface Extension {
@@ -148,7 +149,13 @@ export class ExtensionPipeline {
   }
 
   close(): void {
-    for (const extension of this.#extensions) extension.close?.()
+    for (const extension of this.#extensions) {
+      try {
+        extension.close?.()
+      } catch {
+        // The connection is over: there is nothing left that this could end.
+      }
+    }
   }
 }
 

@@ -17,16 +17,10 @@ export { CLIENT_MAX_MESSAGE_SIZE, type Limits, MAX_FRAGMENTS, SERVER_MAX_MESSAGE
 export { applyMask, createMaskingKeySource, type MaskingKeySource } from './masking.ts'
 export type { AcceptedMessages } from './message-assembler.ts'
 export type { Message } from './message-collector.ts'
+export type { DataOpcode, Fragment } from './message-encoder.ts'
 export { isControl, Opcode } from './opcode.ts'
 export { ByteOutput, type Output } from './output.ts'
 export { type Platform, portablePlatform } from './platform.ts'
 export { PreparedMessage } from './prepared-message.ts'
-export {
-  type DataOpcode,
-  type Fragment,
-  Protocol,
-  type ProtocolHandler,
-  type ProtocolOptions,
-  type Role,
-} from './protocol.ts'
+export { Protocol, type ProtocolHandler, type ProtocolOptions, type Role } from './protocol.ts'
 export { type ProtocolState, type ProtocolTransition, transitions } from './transitions.ts'

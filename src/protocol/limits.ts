@@ -40,3 +40,12 @@ export const MAX_CLOSE_REASON: number = MAX_CONTROL_PAYLOAD - 2
 
 /** The longest header of a frame: two bytes, up to eight for the length, up to four for the masking key. */
 export const LONGEST_HEADER = 14
+
+/**
+ * Get the most bytes that a message takes on the wire, however extensions encode it: they make what they cannot shrink
+ * larger, by headers and sums, and no encoder worth its name adds a quarter. Without such a bound a peer could send
+ * compressed nothing for ever.
+ */
+export function longestEncoded(size: number): number {
+  return size * 1.25 + 1024
+}

@@ -4,7 +4,7 @@
 import { ProtocolError } from '../errors.ts'
 import type { Compression, DecompressionSink } from './compression.ts'
 import { type ExtensionPipeline, ReservedBit } from './extension.ts'
-import type { Limits } from './limits.ts'
+import { type Limits, longestEncoded } from './limits.ts'
 import type { ViolationSink } from './message-assembler.ts'
 import type { MessageCollector } from './message-collector.ts'
 import type { Platform } from './platform.ts'
@@ -22,7 +22,7 @@ export class MessageDecoder implements DecompressionSink {
   readonly #compression: Compression | undefined
   readonly #extensions: ExtensionPipeline | undefined
   readonly #collector: MessageCollector
-  readonly #longest: number
+  readonly #limits: Limits
   readonly #sink: DecoderSink
 
   #isText = false
@@ -48,7 +48,7 @@ export class MessageDecoder implements DecompressionSink {
     this.#compression = options.compression
     this.#extensions = options.extensions
     this.#collector = options.collector
-    this.#longest = longestCompressed(Math.max(options.limits.maxMessageSize, options.limits.maxStreamSize))
+    this.#limits = options.limits
     this.#sink = options.sink
   }
 
@@ -92,7 +92,8 @@ export class MessageDecoder implements DecompressionSink {
       return
     }
     this.#received += end - start
-    if (this.#received > this.#longest) {
+    const { maxMessageSize, maxStreamSize } = this.#limits
+    if (this.#received > longestEncoded(this.#collector.isCollecting ? maxMessageSize : maxStreamSize)) {
       const detail = `${this.#received} compressed bytes, more than any message of the allowed size needs`
       this.#sink.onViolation(new ProtocolError('WS_MESSAGE_TOO_BIG', detail))
       return
@@ -141,10 +142,4 @@ export class MessageDecoder implements DecompressionSink {
   discard(): void {
     this.#isDiscarding = true
   }
-}
-
-// Compression makes what it cannot shrink larger, by blocks and headers; no encoder worth its name adds a quarter.
-// Without this bound a peer could send empty blocks for ever.
-function longestCompressed(size: number): number {
-  return size * 1.25 + 1024
 }

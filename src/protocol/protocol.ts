@@ -4,7 +4,7 @@
 import { ProtocolError } from '../errors.ts'
 import { CloseCode, type CloseFrame, isValidCloseCode } from './close-code.ts'
 import type { Compression } from './compression.ts'
-import { type Extension, type ExtensionFrame, ExtensionPipeline, ReservedBit } from './extension.ts'
+import { type Extension, ExtensionPipeline, ReservedBit } from './extension.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { type ControlSink, FrameParser, PauseReason } from './frame-parser.ts'
 import { FIN, FrameSerializer } from './frame-serializer.ts'
@@ -12,7 +12,7 @@ import { createJavaScriptKernel, type Kernel } from './kernel.ts'
 import {
   defaultLimits,
   type Limits,
-  LONGEST_HEADER,
+  longestEncoded,
   MAX_CLOSE_REASON,
   MAX_CONTROL_PAYLOAD,
 } from './limits.ts'
@@ -20,6 +20,13 @@ import { createMaskingKeySource, type MaskingKeySource } from './masking.ts'
 import { type AcceptedMessages, MessageAssembler } from './message-assembler.ts'
 import { type Message, MessageCollector, type MessageSink } from './message-collector.ts'
 import { type DecoderSink, MessageDecoder } from './message-decoder.ts'
+import {
+  type DataOpcode,
+  type EncoderSink,
+  type Fragment,
+  firstByte,
+  MessageEncoder,
+} from './message-encoder.ts'
 import { Opcode } from './opcode.ts'
 import type { Output } from './output.ts'
 import { type Platform, portablePlatform } from './platform.ts'
@@ -95,51 +102,31 @@ export interface ProtocolOptions {
   readonly maskingKeys?: MaskingKeySource
 }
 
-/** Name the opcodes of messages. */
-export type DataOpcode = typeof Opcode.Text | typeof Opcode.Binary
-
-/** Say what a fragment is of its message. */
-export interface Fragment {
-  /** The kind of the whole message. */
-  readonly opcode: DataOpcode
-  readonly isFirst: boolean
-  readonly isLast: boolean
-  /** The message may be compressed; only looked at for the first fragment. */
-  readonly isCompressible: boolean
-}
-
 const EMPTY = new Uint8Array(0)
-// Texts are encoded here before they are compressed. A little below the size from which payloads are not copied.
-const SCRATCH_SIZE = 48 * 1024
-// What a character takes in UTF-8 for each of its units in UTF-16, at most.
-const MOST_BYTES_PER_UNIT = 3
 const DEFAULT_READ_SIZE = 64 * 1024
 let defaultKernel: Kernel | undefined
-let scratch: Uint8Array | undefined
 
 /** Speak RFC 6455, one end of it. */
-export class Protocol implements ControlSink, MessageSink, DecoderSink {
+export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderSink {
   readonly role: Role
   readonly #platform: Platform
   readonly #output: Output
   readonly #handler: ProtocolHandler
   readonly #compression: Compression | undefined
   readonly #extensions: ExtensionPipeline | undefined
-  /** True when messages go out as they are. */
-  readonly #isPlain: boolean
   readonly #collector: MessageCollector
+  /** Absent, as the encoder is, when messages travel as they are. */
   readonly #decoder: MessageDecoder | undefined
   readonly #assembler: MessageAssembler
   readonly #parser: FrameParser
   readonly #serializer: FrameSerializer
+  readonly #encoder: MessageEncoder | undefined
   #state: ProtocolState = 'open'
   #received: CloseFrame | undefined
   #sent: CloseFrame | undefined
   #beganBy: 'local' | 'remote' | undefined
   /** The ping to answer once the peer takes data again. */
   #owedPong: Uint8Array | undefined
-  /** The message that goes out in fragments is compressed. */
-  #isFragmentCompressed = false
   /** Nothing more is taken from the peer. */
   #isDiscarding = false
   /** The close frame or violation that waits for `proceed`. */
@@ -157,9 +144,9 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     const extensions = list.length === 0 ? undefined : new ExtensionPipeline(list, own)
     this.#compression = compression
     this.#extensions = extensions
-    this.#isPlain = compression === undefined && extensions === undefined
+    const isPlain = compression === undefined && extensions === undefined
     this.#collector = new MessageCollector(platform, limits, this)
-    if (!this.#isPlain) {
+    if (!isPlain) {
       this.#decoder = new MessageDecoder({
         platform,
         limits,
@@ -186,7 +173,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
           ? new FrameDecoder({
               platform,
               extensions,
-              maxFrameSize: limits.maxMessageSize,
+              maxFrameSize: longestEncoded(limits.maxMessageSize),
               next: this.#assembler,
               sink: this,
             })
@@ -195,7 +182,18 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     })
     const maskingKeys =
       role === 'client' ? (options.maskingKeys ?? createMaskingKeySource(platform)) : undefined
-    this.#serializer = new FrameSerializer(output, platform, maskingKeys)
+    const serializer = new FrameSerializer(output, platform, maskingKeys)
+    this.#serializer = serializer
+    if (!isPlain) {
+      this.#encoder = new MessageEncoder({
+        platform,
+        output,
+        serializer,
+        compression,
+        extensions,
+        sink: this,
+      })
+    }
   }
 
   get state(): ProtocolState {
@@ -267,7 +265,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     this.#decoder?.proceed()
   }
 
-  /** Have the message that is coming delivered in pieces, from its beginning; or the next, if none is. */
+  /** Have the message that is coming delivered in pieces, from its beginning; or the next, if none is or it is dropped. */
   takePieces(): void {
     if (this.#isDiscarding) return
     this.#collector.takePieces()
@@ -315,7 +313,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
 
   /** Tell whether a message of this size takes so long to compress that `sendLater` is better. */
   isLong(size: number): boolean {
-    return this.#compression?.isLong(size) === true
+    return this.#encoder?.isLong(size) === true
   }
 
   /**
@@ -324,23 +322,20 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
    */
   sendText(text: string, isCompressible = true): void {
     if (this.#state !== 'open') return
-    if (this.#isPlain || (this.#extensions === undefined && !this.#mayCompress(text, isCompressible))) {
-      this.#serializer.writeText(FIN | Opcode.Text, text)
-      return
-    }
-    this.#sendWhole(Opcode.Text, this.#encode(text), isCompressible)
+    if (this.#encoder === undefined) this.#serializer.writeText(FIN | Opcode.Text, text)
+    else this.#encoder.writeText(text, isCompressible)
   }
 
   /** Write a message of bytes as `sendText` does: binary unless they are said to be the UTF-8 of a text. */
   sendBytes(bytes: Uint8Array, opcode: DataOpcode = Opcode.Binary, isCompressible = true): void {
     if (this.#state !== 'open') return
-    if (this.#isPlain) this.#serializer.writeBytes(FIN | opcode, bytes)
-    else this.#sendWhole(opcode, bytes, isCompressible)
+    if (this.#encoder === undefined) this.#serializer.writeBytes(FIN | opcode, bytes)
+    else this.#encoder.writeBytes(bytes, opcode, isCompressible)
   }
 
   /**
-   * Compress a message of bytes elsewhere, write it and call `done`, or `failed` with what an extension throws. Nothing
-   * else may be sent before, but control frames.
+   * Compress a message of bytes elsewhere, for which `isLong` was true, write it and call `done`, or `failed` with what
+   * an extension throws. Nothing else may be sent before, but control frames.
    */
   sendLater(
     bytes: Uint8Array,
@@ -348,9 +343,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     done: () => void,
     failed: (error: unknown) => void = rethrow,
   ): void {
-    this.#compression!.compressLater(bytes, (compressed) => {
-      this.#writeLater(() => this.#sendCompressed(opcode, bytes, compressed), done, failed)
-    })
+    this.#encoder!.prepareLater(bytes, opcode, (write) => this.#writeLater(write, done, failed))
   }
 
   /**
@@ -363,21 +356,9 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     done: () => void,
     failed: (error: unknown) => void = rethrow,
   ): void {
-    const { isFirst, isLast } = fragment
-    // How large the message will be nobody knows.
-    if (isFirst) this.#isFragmentCompressed = fragment.isCompressible && this.isLong(Number.MAX_SAFE_INTEGER)
-    if (!this.#isFragmentCompressed) {
-      this.#writeLater(() => this.#writePiece(bytes, fragment, 0, undefined), done, failed)
-      return
-    }
-    const bits = isFirst ? ReservedBit.Rsv1 : 0
-    this.#compression!.compressPiece(bytes, isLast, (compressed) => {
-      this.#writeLater(
-        () => this.#writePiece(this.#keep(compressed), fragment, bits, undefined),
-        done,
-        failed,
-      )
-    })
+    const ready = (write: () => void): void => this.#writeLater(write, done, failed)
+    if (this.#encoder === undefined) ready(() => this.#serializer.writeBytes(firstByte(fragment), bytes))
+    else this.#encoder.prepareFragment(bytes, fragment, ready)
   }
 
   /** Write what is ready only now. What this throws would reach nobody who sent something. */
@@ -395,11 +376,14 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
   sendPrepared(message: PreparedMessage): void {
     if (this.#state !== 'open') return
     // Only unmasked frames look the same for all, and only where no extension of this connection's own changes them.
-    if (this.role === 'client' || this.#extensions !== undefined || this.#output.appendShared === undefined) {
-      this.sendBytes(message.payload, message.opcode, message.isCompressible)
-      return
-    }
-    this.#output.appendShared(this.#compression?.compressShared(message) ?? message.frame)
+    const canShare = this.role === 'server' && this.#output.appendShared !== undefined
+    const frame = canShare
+      ? this.#encoder === undefined
+        ? message.frame
+        : this.#encoder.shareFrame(message)
+      : undefined
+    if (frame === undefined) this.sendBytes(message.payload, message.opcode, message.isCompressible)
+    else this.#output.appendShared!(frame)
   }
 
   /** Write a ping. Throw a RangeError above 125 bytes (RFC 6455 section 5.5). */
@@ -500,6 +484,10 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     this.#end(error)
   }
 
+  onEncodingFailed(): void {
+    this.fail(CloseCode.InternalError, '')
+  }
+
   // RFC 6455 section 5.5.3: an endpoint that got several pings "MAY elect to send a Pong frame for only the most
   // recently processed Ping frame". So a flood of pings from a peer that reads nothing costs one payload.
   #receivePing(payload: Uint8Array): void {
@@ -556,87 +544,6 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink {
     this.#isDiscarding = true
     this.#parser.discard()
     this.#decoder?.discard()
-  }
-
-  // --- messages on their way out ---
-
-  #isWorthwhile(size: number): boolean {
-    return this.#compression?.isWorthwhile(size) === true
-  }
-
-  /** Rule out that a text is compressed without counting its bytes. */
-  #mayCompress(text: string, isCompressible: boolean): boolean {
-    const compression = this.#compression!
-    return isCompressible && text.length * MOST_BYTES_PER_UNIT >= compression.threshold
-  }
-
-  /** Encode a text where it is not kept. */
-  #encode(text: string): Uint8Array {
-    const platform = this.#platform
-    if (text.length * MOST_BYTES_PER_UNIT > SCRATCH_SIZE) {
-      const bytes = platform.allocate(platform.utf8Length(text))
-      platform.encodeUtf8(text, bytes, 0)
-      return bytes
-    }
-    scratch ??= new Uint8Array(SCRATCH_SIZE)
-    // Making room can flush, and flushing can bring others here: after this nothing does until all is written.
-    this.#output.reserve(LONGEST_HEADER + text.length * MOST_BYTES_PER_UNIT)
-    return scratch.subarray(0, platform.encodeUtf8(text, scratch, 0))
-  }
-
-  #sendWhole(opcode: DataOpcode, bytes: Uint8Array, isCompressible: boolean): void {
-    const size = bytes.length
-    if (!isCompressible || !this.#isWorthwhile(size)) {
-      this.#sendCompressed(opcode, bytes, undefined)
-      return
-    }
-    // The compressed message lies in memory that others use too; see `#encode`. For much of it a copy costs less than
-    // the room that it may not need.
-    if (size <= SCRATCH_SIZE) {
-      this.#output.reserve(LONGEST_HEADER + size)
-      this.#sendCompressed(opcode, bytes, this.#compression!.compress(bytes))
-      return
-    }
-    const compressed = this.#compression!.compress(bytes)
-    this.#sendCompressed(opcode, bytes, compressed === undefined ? undefined : this.#keep(compressed))
-  }
-
-  #keep(lent: Uint8Array): Uint8Array {
-    return this.#platform.copy(lent, 0, lent.length)
-  }
-
-  #sendCompressed(opcode: DataOpcode, bytes: Uint8Array, compressed: Uint8Array | undefined): void {
-    const bits = compressed === undefined ? 0 : ReservedBit.Rsv1
-    this.#writePiece(compressed ?? bytes, { opcode, isFirst: true, isLast: true }, bits, bytes.length)
-  }
-
-  /** Write a piece of a message through the extensions; `size` is that of the whole message where it is known. */
-  #writePiece(
-    bytes: Uint8Array,
-    { opcode, isFirst, isLast }: Omit<Fragment, 'isCompressible'>,
-    bits: number,
-    size: number | undefined,
-  ): void {
-    const frameOpcode = isFirst ? opcode : Opcode.Continuation
-    const extensions = this.#extensions
-    if (extensions === undefined) {
-      this.#serializer.writeBytes((isLast ? FIN : 0) | bits | frameOpcode, bytes)
-      return
-    }
-    const isText = opcode === Opcode.Text
-    let frame: ExtensionFrame
-    try {
-      const encoded = extensions.encode({ payload: bytes, isFirst, isLast, isText }, size)
-      const reservedBits = bits | encoded.reservedBits
-      frame = { fin: isLast, reservedBits, opcode: frameOpcode, payload: encoded.payload }
-      if (extensions.transformsFrames) frame = extensions.encodeFrame(frame)
-    } catch (error) {
-      // What it keeps between messages is of no use any more.
-      this.fail(CloseCode.InternalError, '')
-      throw error
-    }
-    const { fin, reservedBits, opcode: lastOpcode, payload } = frame
-    this.#serializer.writeBytes((fin ? FIN : 0) | reservedBits | lastOpcode, payload)
   }
 
   #move(event: ProtocolTransition): boolean {

@@ -196,6 +196,20 @@ describe.each(ROLES)('toDuplex() of a %s', (role) => {
       expect((await bytes).toString()).toBe('taken')
     })
 
+    test('that we begin within a message of the peer is an ordinary one', async () => {
+      const { connection, peer } = connectRaw(role)
+      const duplex = connection.toDuplex()
+      const bytes = readAll(duplex)
+      peer.send(0x02, 'half')
+      await settle()
+      duplex.end()
+      await settle()
+      peer.send(0x80, ' and half')
+      peer.close(1000)
+      peer.end()
+      expect((await bytes).toString()).toBe('half')
+    })
+
     test('comes although nobody reads, once the peer closed', async () => {
       const { connection, peer } = connectRaw(role)
       const duplex = connection.toDuplex()

@@ -570,13 +570,16 @@ describe.each(ROLES)('an extension of a %s', (role) => {
       expect(await connection.closed).toMatchObject({ sent: { code: 1011 }, error })
     })
 
-    // What is thrown on the way back from the thread pool reaches nobody yet, and ends the process.
-    test.skip('in encode() of a message that was compressed elsewhere rejects its send()', async () => {
+    test('in encode() of a message that was compressed elsewhere rejects its send()', async () => {
       const { connection, peer } = connectRaw(role, {
         agreed: 'permessage-deflate, x-test',
         extensions: [define({ encode: fail })],
       })
-      await expect(connection.send(prose(100_000))).rejects.toBe(error)
+      const sends = [connection.send(prose(100_000)), connection.send('behind')]
+      await expect(sends[0]).rejects.toBe(error)
+      await expect(sends[1]).rejects.toMatchObject({ code: 'WS_CLOSED' })
+      await settle()
+      expectCloseFrame(peer, 1011)
       peer.end()
       expect(await connection.closed).toMatchObject({ sent: { code: 1011 }, error })
     })

@@ -1090,6 +1090,7 @@ describe.each(ROLES)('%s', (role) => {
     ])('such as %s fails the connection with 1007', async (_what, payload) => {
       const { connection, peer } = connectRaw(role, { agreed: 'permessage-deflate' })
       peer.send(TEXT | RSV1, payload)
+      await until(() => connection.state !== 'open')
       await settle()
       expectCloseFrame(peer, 1007, 'a compressed message cannot be decompressed')
       peer.end()

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { MessageStream, type StreamSource } from '../../src/connection/message-stream.ts'
 import { ConnectionClosedError, StateError } from '../../src/errors.ts'
@@ -642,8 +643,9 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
       expect(await connection.receive()).toBe('before')
       expect(connection.state).toBe('open')
       const waiting = connection.receive()
+      await until(() => connection.state !== 'open')
       await settle()
-      expectCloseFrame(peer, 1009, 'a message is larger than maxMessageSize')
+      expectCloseFrame(peer, 1009, 'a message is larger than the limit')
       peer.end()
       await expect(waiting).rejects.toMatchObject({ info: { code: 1009 } })
       expect((await connection.closed).error?.message).toContain('maxMessageSize is 100')
@@ -654,7 +656,7 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
       peer.write(...frames)
       await settle()
       const looping = receiveAll(connection)
-      await settle()
+      await until(() => connection.state !== 'open')
       peer.end()
       expect(await looping).toEqual([])
       expect(await connection.closed).toMatchObject({ code: 1009 })
@@ -664,8 +666,9 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
       const { connection, peer } = connectRaw(role, options)
       const waiting = connection.receive()
       peer.write(...frames)
+      await until(() => connection.state !== 'open')
       await settle()
-      expectCloseFrame(peer, 1009, 'a message is larger than maxMessageSize')
+      expectCloseFrame(peer, 1009, 'a message is larger than the limit')
       peer.end()
       await expect(waiting).rejects.toMatchObject({ info: { code: 1009 } })
     })
@@ -673,7 +676,7 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
     test.each(kinds)('is refused at once where there is a handler object, %s', async (_how, frames) => {
       const { connection, peer } = connectRaw(role, { ...options, handler: {} })
       peer.write(...frames)
-      await settle()
+      await until(() => connection.state !== 'open')
       peer.end()
       expect(await connection.closed).toMatchObject({ code: 1009 })
     })
@@ -681,7 +684,7 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
     test.each(kinds)('is refused at once without maxStreamSize, %s', async (_how, frames) => {
       const { connection, peer } = connectRaw(role, { maxMessageSize: 100, agreed: DEFLATE })
       peer.write(...frames)
-      await settle()
+      await until(() => connection.state !== 'open')
       peer.end()
       expect(await connection.closed).toMatchObject({ code: 1009 })
       expect((await connection.closed).error?.message).toContain('maxMessageSize is 100')
@@ -694,7 +697,7 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
         pieces?.catch(() => {})
         await settle()
         peer.write(...frames)
-        await settle()
+        await until(() => connection.state !== 'open')
         peer.end()
         expect(await connection.closed).toMatchObject({ code: 1009 })
         if (pieces !== undefined) await expect(pieces).rejects.toMatchObject({ info: { code: 1009 } })
@@ -818,4 +821,80 @@ test('a stream may be left within a message that takes long to decompress', asyn
   await stream.return!()
   expect(await connection.receive()).toBe('next')
   await until(() => peer.bufferedAmount === 0)
+})
+
+test('each message is what was sent, however the ones before it were sent and taken', async () => {
+  // Invariant: messages come in order, whole or from their beginning, whatever became of those before them.
+  const message = fc.record({
+    size: fc.oneof(fc.nat(300), fc.nat(5000), fc.integer({ min: 20_000, max: 90_000 }), fc.constant(150_000)),
+    seed: fc.integer({ min: 1, max: 1000 }),
+    isText: fc.boolean(),
+    compress: fc.boolean(),
+    source: fc.constantFrom('whole', 'whole', 'pieces', 'slow pieces'),
+    taken: fc.constantFrom('receive', 'loop', 'stream', 'start of the stream', 'aborted stream'),
+    pause: fc.boolean(),
+  })
+  const line = fc.record({
+    role: fc.constantFrom(...ROLES),
+    chunkSize: fc.constantFrom(300, 4096, 1_000_000),
+    compression: fc.boolean(),
+    receiveHighWaterMark: fc.integer({ min: 1, max: 5 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(line, fc.array(message, { minLength: 1, maxLength: 8 }), async (options, messages) => {
+      const { role, chunkSize, compression, receiveHighWaterMark } = options
+      const limits = { maxMessageSize: 100_000, maxStreamSize: 1_000_000 }
+      const receiving = { ...limits, receiveHighWaterMark, receiveLowWaterMark: 0 }
+      const pair = connectedPair({
+        chunkSize,
+        client: { ...receiving, compression },
+        server: receiving,
+      })
+      const [from, to] = [pair[role], pair[role === 'client' ? 'server' : 'client']]
+      const contents = messages.map(({ size, seed, isText }): Message => {
+        return isText ? prose(size, seed) : utf8(prose(size, seed))
+      })
+      const sends = messages.map(({ source, compress, isText }, index) => {
+        const content = contents[index]!
+        const type = isText ? 'text' : 'binary'
+        if (source === 'whole') return from.send(content, { compress })
+        async function* pieces(): AsyncGenerator<Message> {
+          for (let start = 0; start < content.length; start += 9000) {
+            if (source === 'slow pieces') await settle()
+            yield content.slice(start, start + 9000)
+          }
+        }
+        return from.send(pieces(), { compress, type })
+      })
+      for (const [index, { taken, pause }] of messages.entries()) {
+        const content = contents[index]!
+        if (pause) {
+          to.pause()
+          await settle()
+          to.resume()
+        }
+        if (content.length > limits.maxMessageSize || taken === 'stream') {
+          const pieces = await receivePieces(to)
+          expect(isSame(pieces.length === 0 ? content.slice(0, 0) : joined(pieces), content)).toBe(true)
+        } else if (taken === 'receive') {
+          expect(isSame(await to.receive(), content)).toBe(true)
+        } else if (taken === 'loop') {
+          for await (const received of to) {
+            expect(isSame(received, content)).toBe(true)
+            break
+          }
+        } else {
+          const controller = new AbortController()
+          const stream = to.receiveStream({ signal: controller.signal })
+          const { value = content.slice(0, 0) } = await stream.next()
+          expect(isSame(value, content.slice(0, value.length))).toBe(true)
+          if (taken === 'aborted stream') controller.abort()
+          else await stream.return!()
+        }
+      }
+      await Promise.all(sends)
+      expect(await from.close()).toMatchObject({ code: 1000, clean: true })
+    }),
+    { numRuns: 40 },
+  )
 })

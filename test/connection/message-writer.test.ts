@@ -1,4 +1,5 @@
 import { Blob } from 'node:buffer'
+import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -538,6 +539,39 @@ describe.each(ROLES)('%s', (role) => {
       await connection.closed
     })
 
+    test('is reached by a program that goes on sending sources until it comes', async () => {
+      const { connection, peer } = connectRaw(role)
+      const source = new FakeSource()
+      void connection.send(source)
+      source.give('half')
+      await settle()
+      peer.close(4000)
+      let refused = 0
+      // Without a turn of the event loop in between the end would never come.
+      while (connection.state === 'open' && refused < 1000) {
+        try {
+          await connection.send(['whole'])
+        } catch {
+          refused++
+        }
+      }
+      expect(refused).toBeLessThan(10)
+      peer.end()
+      expect((await connection.closed).code).toBe(4000)
+    })
+
+    test('lets go of sources that come too late', async () => {
+      const { connection } = connectRaw(role)
+      connection.terminate()
+      await connection.closed
+      const file = Readable.from(['a', 'b'])
+      await expect(connection.send(file)).rejects.toThrow(ConnectionClosedError)
+      expect(file.destroyed).toBe(true)
+      const stream = streamOf('a', 'b')
+      await expect(connection.send(stream)).rejects.toThrow(ConnectionClosedError)
+      expect(await stream.getReader().closed.catch(String)).toBeUndefined()
+    })
+
     test.each(endings)('comes by %s, before a message that waits', async (_what, { begin }) => {
       const { connection, peer } = connectRaw(role)
       const [first, second] = [new FakeSource(), new FakeSource()]
@@ -648,6 +682,21 @@ describe.each(ROLES)('%s', (role) => {
       expect(given - peer.size).toBeLessThan(200_000)
       connection.terminate()
       await expect(sending).rejects.toThrow(ConnectionClosedError)
+    })
+
+    test('lets a source go on each time, however much waits behind it', async () => {
+      const { connection, peer } = connectRaw(role, { sendHighWaterMark: 1000 })
+      const source = new FakeSource()
+      const sending = connection.send(source)
+      const behind = connection.send(pattern(5000))
+      for (let count = 0; count < 5; count++) source.give(pattern(2000))
+      source.end()
+      await Promise.all([sending, behind])
+      await settle()
+      expect(peer.takeFrames().map(({ payload }) => payload.length)).toEqual([
+        2000, 2000, 2000, 2000, 2000, 0, 5000,
+      ])
+      expect(connection.bufferedAmount).toBe(0)
     })
 
     test('stops a source when the peer is a connection whose messages nobody takes', async () => {
@@ -783,6 +832,16 @@ describe.each(ROLES)('%s', (role) => {
         initiator: 'local',
         clean: true,
       })
+    })
+
+    test('all go out when the peer ended the stream behind its request', async () => {
+      const { connection, peer } = connectRaw(role, { agreed: DEFLATE })
+      const sends = [connection.send(prose(LONG)), connection.send('small'), connection.send(prose(LONG, 2))]
+      peer.end()
+      await Promise.all(sends)
+      await connection.closed
+      expect(peer.takeFrames().map(({ reservedBits }) => reservedBits)).toEqual([RSV1, 0, RSV1])
+      expect(peer.hasEnded).toBe(true)
     })
 
     test('let whoever closes twice, or while the peer closes too, end once', async () => {

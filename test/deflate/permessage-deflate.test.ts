@@ -573,14 +573,20 @@ describe.each(WAYS)('with zlib driven $way', ({ way }) => {
   })
 
   describe('closing', () => {
-    test('gives nothing more, wherever it happens', async () => {
+    test.each([
+      ['while all is wanted', true],
+      ['while it goes on after each portion', false],
+    ])('gives nothing more, wherever it happens: %s', async (_, isWanted) => {
       for (const portion of [1, 2, 3, 4, 5, 6]) {
-        const receiver = receive()
+        const { deflate: end } = make('server')
+        const receiver = new Receiver(end)
+        receiver.wants = () => isWanted
         let portions = 0
         receiver.onOutput = () => {
           if (++portions === portion) receiver.close()
         }
         await receiver.take(deflate(prose(350_000)))
+        end.resume()
         await idle()
         expect(portions).toBe(portion)
         expect(receiver.broken).toEqual([])

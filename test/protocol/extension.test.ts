@@ -117,6 +117,24 @@ describe('ExtensionPipeline', () => {
     new ExtensionPipeline([closing('a'), { name: 'x-open' }, closing('b')]).close()
     expect(closed).toEqual(['a', 'b'])
   })
+
+  test('closes the others when one throws: the connection is over, and nothing is left to end', () => {
+    let isClosed = false
+    const throwing: Extension = {
+      name: 'x-throw',
+      close() {
+        throw new Error('no')
+      },
+    }
+    const closing: Extension = {
+      name: 'x-close',
+      close() {
+        isClosed = true
+      },
+    }
+    new ExtensionPipeline([throwing, closing]).close()
+    expect(isClosed).toBe(true)
+  })
 })
 
 describe('messages', () => {

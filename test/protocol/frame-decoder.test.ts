@@ -197,7 +197,7 @@ describe('FrameDecoder', () => {
       [
         'violation',
         'WS_MESSAGE_TOO_BIG',
-        'a message is larger than maxMessageSize: a frame of 6 bytes, while an extension takes 5',
+        'a message is larger than the limit: a frame of 6 bytes, while an extension takes 5',
       ],
     ])
   })

@@ -336,7 +336,7 @@ describe('limits', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 6 bytes, while maxMessageSize is 5',
+      'a message is larger than the limit: 6 bytes, while maxMessageSize is 5',
     )
   })
 
@@ -468,7 +468,7 @@ describe('messages that extensions have changed', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 11 bytes, while maxMessageSize is 10',
+      'a message is larger than the limit: 11 bytes, while maxMessageSize is 10',
     )
     const other = new Bench({ isCompressed: true, limits: { maxMessageSize: 10 } })
     other.take(FIN | RSV1 | BINARY, compressed(pattern(10)))

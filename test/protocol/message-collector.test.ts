@@ -343,7 +343,7 @@ describe('messages out of extensions', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 6 bytes, while maxMessageSize is 5',
+      'a message is larger than the limit: 6 bytes, while maxMessageSize is 5',
     )
   })
 })
@@ -359,7 +359,7 @@ describe('limits', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 6 bytes, while maxMessageSize is 5',
+      'a message is larger than the limit: 6 bytes, while maxMessageSize is 5',
     )
   })
 
@@ -379,7 +379,7 @@ describe('limits', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 9 bytes, while maxMessageSize is 5',
+      'a message is larger than the limit: 9 bytes, while maxMessageSize is 5',
     )
   })
 
@@ -541,7 +541,7 @@ describe('pieces', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 6 bytes, while maxStreamSize is 5',
+      'a message is larger than the limit: 6 bytes, while maxStreamSize is 5',
     )
     const other = new Bench({ limits: { maxMessageSize: 2, maxStreamSize: 5 } })
     other.collector.takePieces()
@@ -692,7 +692,7 @@ describe('a message that is held', () => {
     expect(bench.begin('text').announce(6)).toBe(false)
     bench.expectFacts(['oversize'], ['violation', 'WS_MESSAGE_TOO_BIG', 1009])
     expect(bench.error!.message).toBe(
-      'a message is larger than maxMessageSize: 6 bytes, while maxMessageSize is 5',
+      'a message is larger than the limit: 6 bytes, while maxMessageSize is 5',
     )
     expect(bench.collector.isHeld).toBe(false)
   })
@@ -785,7 +785,7 @@ describe('a message that is held', () => {
     bench.expectViolation(
       'WS_MESSAGE_TOO_BIG',
       1009,
-      'a message is larger than maxMessageSize: 8 bytes, while maxMessageSize is 5',
+      'a message is larger than the limit: 8 bytes, while maxMessageSize is 5',
     )
   })
 

@@ -665,12 +665,9 @@ describe.each(['server', 'client'] as const)('%s', (role) => {
       const end = create({ limits: tooLong })
       end.receive(incoming(BINARY, pattern(11)))
       expect(end.takeFacts()).toMatchObject([
-        [
-          'failure',
-          { message: 'a message is larger than maxMessageSize: 11 bytes, while maxMessageSize is 10' },
-        ],
+        ['failure', { message: 'a message is larger than the limit: 11 bytes, while maxMessageSize is 10' }],
       ])
-      expectOutput(end, outgoing(CLOSE, closePayload(1009, 'a message is larger than maxMessageSize')))
+      expectOutput(end, outgoing(CLOSE, closePayload(1009, 'a message is larger than the limit')))
     })
 
     test('fails while it awaits the answer to its close frame: sends no second one', () => {
@@ -2590,7 +2587,7 @@ describe.each(['server', 'client'] as const)('%s, with extensions of its own', (
     for (const size of [1, 2, 5, 1000]) {
       const end = new End(role, {
         compression: new FakeCompression(),
-        extensions: [{ ...labelling }, lettering],
+        extensions: [labelling, lettering],
         kernel: createJavaScriptKernel(64),
       })
       end.receive(...chunksOf(wire, size))
@@ -2630,13 +2627,13 @@ describe.each(['server', 'client'] as const)('%s, with extensions of its own', (
     }
   })
 
-  test('receives a frame longer than maxMessageSize: no extension gets to see it', () => {
+  test('receives a frame longer than any of an allowed message: no extension gets to see it', () => {
     const end = new End(role, {
       extensions: [labelling],
       limits: { maxMessageSize: 5, maxStreamSize: 100 },
     })
     end.protocol.takePieces()
-    end.receive(headerTo(role, 0xa2, 6))
+    end.receive(headerTo(role, 0xa2, 1031))
     expectFailing(end, 1009, 'WS_MESSAGE_TOO_BIG')
   })
 

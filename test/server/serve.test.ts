@@ -157,7 +157,7 @@ test('serve takes a message of maxMessageSize, and answers a larger one with 100
   expect((await exact.readFrame()).payload).toHaveLength(1024 * 1024)
   const large = await RawClient.open(at(server))
   large.write(masked(0x82, new Uint8Array(1024 * 1024 + 1)))
-  expect(await large.readClose()).toEqual({ code: 1009, reason: 'a message is larger than maxMessageSize' })
+  expect(await large.readClose()).toEqual({ code: 1009, reason: 'a message is larger than the limit' })
   await large.ended
   other.write(masked(0x81, 'still here'))
   expect(await other.readText()).toBe('still here')

@@ -65,7 +65,7 @@ export class FakeCompression implements Compression {
   readonly #when: () => When
   readonly #compressesPieces: When
   /** Sizes of messages for which was asked whether they are worthwhile. */
-  readonly asked: number[] = []
+  readonly asked: (number | undefined)[] = []
   /** How often `resume` was called, needed or not. */
   resumes = 0
   isClosed = false
@@ -90,9 +90,10 @@ export class FakeCompression implements Compression {
 
   // --- out ---
 
-  isWorthwhile(size: number): boolean {
+  isWorthwhile(size: number | undefined): boolean {
     this.asked.push(size)
-    return size >= this.threshold
+    // Fragments count as a message without end.
+    return size === undefined ? this.isLong(Number.MAX_SAFE_INTEGER) : size >= this.threshold
   }
 
   isLong(size: number): boolean {

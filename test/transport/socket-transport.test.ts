@@ -721,7 +721,7 @@ for (const { name, isFast } of modes) {
           kernel: engine.kernel,
           platform: engine.platform,
           maskingKeys: engine.maskingKeys,
-          limits: { maxMessageSize: 1024 * 1024, maxFragments: 100 },
+          limits: { maxMessageSize: 1024 * 1024, maxStreamSize: 1024 * 1024, maxFragments: 100 },
           output: transport,
           handler: {
             onMessage(message) {

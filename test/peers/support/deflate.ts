@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
 import { type Outcome, parseAgreement } from './deflate-series.ts'
-import { GORILLA, LIBWEBSOCKETS, LIBWEBSOCKETS_TEST_SERVER, type Peer, PYTHONS } from './peers.ts'
+import { GORILLA, LIBWEBSOCKETS, LIBWEBSOCKETS_TEST_SERVER, PYTHONS } from './peers.ts'
 import { Program } from './program.ts'
 import { startTap } from './tap.ts'
 
@@ -17,12 +17,12 @@ interface PeerCommand {
 
 const PYTHON_SCRIPT = 'test/peers/python/deflate_peer.py'
 
-const COMMANDS = {
+const COMMANDS: Readonly<Record<DeflatePeer, PeerCommand>> = {
   'gorilla/websocket': { command: [GORILLA], takesMany: false },
   libwebsockets: { command: [LIBWEBSOCKETS], takesMany: false },
   'the newest websockets': { command: [PYTHONS.newest, PYTHON_SCRIPT], takesMany: true },
   "Debian's websockets": { command: [PYTHONS.Debian, PYTHON_SCRIPT], takesMany: true },
-} as const satisfies Partial<Record<Peer, PeerCommand>>
+}
 
 /**
  * What servers agree to: gorilla/websocket to both `no_context_takeover`, whatever is offered, and never to a window;
@@ -33,12 +33,16 @@ const COMMANDS = {
  * A server of libwebsockets confuses the two directions: what `server_no_context_takeover` and
  * `client_no_context_takeover` say of one it does in the other. Offer both, the latter alone, or none.
  */
-export type DeflatePeer = keyof typeof COMMANDS
+export type DeflatePeer =
+  | 'gorilla/websocket'
+  | 'libwebsockets'
+  | 'the newest websockets'
+  | "Debian's websockets"
 
 /**
- * What a client sends: its messages one by one, and the same at once. libwebsockets cannot compress those that are empty unless
- * `client_no_context_takeover` is agreed on, and leaves them out. In either role it aborts at some messages of one byte
- * thousands of times.
+ * What a client sends: its messages one by one, and the same at once. libwebsockets cannot compress those that are
+ * empty unless `client_no_context_takeover` is agreed on, and leaves them out. In either role it aborts at some
+ * messages of one byte thousands of times.
  */
 export interface PeerSeries {
   readonly options: readonly string[]

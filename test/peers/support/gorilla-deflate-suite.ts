@@ -43,8 +43,8 @@ const NO_CONTEXT = { ...PLAIN, serverNoContextTakeover: true, clientNoContextTak
 export async function describeGorilla(): Promise<void> {
   await describeWithPeers('gorilla/websocket as client, with compression', [peer], () => {
     test("gets its way without context, whatever the server's options", async () => {
-      const agreements = FLAGS.flatMap(([, flags]) =>
-        WINDOW_BITS.map((serverMaxWindowBits) => ({ ...PLAIN, ...flags, serverMaxWindowBits })),
+      const agreements = FLAGS.flatMap((flags) =>
+        WINDOW_BITS.map((serverMaxWindowBits) => ({ ...flags, serverMaxWindowBits })),
       )
       const servers = agreements.map((agreement) =>
         startServer(echoByTurns, { compression: { ...ALWAYS, ...agreement } }),

@@ -38,7 +38,7 @@ import { startTap } from './tap.ts'
 /** Compress everything. */
 const ALL: PerMessageDeflateOptions = { threshold: 0 }
 
-/** Describe all of it; the given combinations of parameters are asked for by the client. */
+/** Describe all of it; the given combinations of parameters are asked for by a client of ws. */
 export function describeWs(agreements: readonly Agreement[]): void {
   describe('ws as client, with compression', () => {
     test('gets every combination that it asks for', async () => {
@@ -81,8 +81,8 @@ export function describeWs(agreements: readonly Agreement[]): void {
 
     test('shares the server with others that agreed on something else', async () => {
       const { url } = await startServer(echoByTurns, { compression: OPEN })
-      const agreements = FLAGS.flatMap(([, flags]) => [9, 15].map((bits) => toAgreement(flags, bits)))
-      const runs = agreements.map((agreement) =>
+      const others = FLAGS.map((flags) => ({ ...flags, serverMaxWindowBits: 9, clientMaxWindowBits: 9 }))
+      const runs = [...FLAGS, ...others].map((agreement) =>
         expectAgreement(agreement, () => runClient(url, { ...ALL, ...agreement }, SHORT_SERIES)),
       )
       await Promise.all(runs)
@@ -97,6 +97,7 @@ export function describeWs(agreements: readonly Agreement[]): void {
         { compression: OPEN },
       )
       const client = new WebSocket(url, { perMessageDeflate: ALL })
+      onTestFinished(() => client.terminate())
       const line = lineOfClient(client)
       const closed = once(client, 'close')
       for (const [name, message] of LONG_SERIES) expectSame(await line.receive(), message, name)
@@ -121,7 +122,7 @@ export function describeWs(agreements: readonly Agreement[]): void {
         { compression: OPEN },
       )
       const lines = await Promise.all(
-        FLAGS.map(async ([, flags]) => {
+        FLAGS.map(async (flags) => {
           const client = new WebSocket(server.url, { perMessageDeflate: { ...ALL, ...flags } })
           onTestFinished(() => client.terminate())
           const line = lineOfClient(client)
@@ -146,7 +147,7 @@ export function describeWs(agreements: readonly Agreement[]): void {
     test('does whatever the client asks for', async () => {
       const url = await serveWithWs(ALL)
       await expectAgreements(
-        agreements,
+        PAIRWISE_AGREEMENTS,
         (agreement) => runConnection(url, { ...ALWAYS, ...agreement }, BRIEF_SERIES),
         // A client of ours chooses its own window, and does not say so.
         (asked) => ({ ...asked, clientMaxWindowBits: 15 }),
@@ -202,10 +203,6 @@ export function describeWs(agreements: readonly Agreement[]): void {
   })
 }
 
-function toAgreement(flags: (typeof FLAGS)[number][1], bits: number): Agreement {
-  return { ...flags, serverMaxWindowBits: bits, clientMaxWindowBits: bits }
-}
-
 /** Send every message back while it comes, until the client closes. */
 async function passOn(connection: Connection): Promise<void> {
   try {
@@ -238,18 +235,25 @@ async function runClient(
 
 function lineOfClient(client: WebSocket): Line {
   const messages: (string | Uint8Array)[] = []
-  const waiters: ((message: string | Uint8Array) => void)[] = []
+  let wake: (() => void) | undefined
   client.on('message', (data, isBinary) => {
-    const message = isBinary ? (data as Buffer) : String(data)
-    const waiter = waiters.shift()
-    if (waiter === undefined) messages.push(message)
-    else waiter(message)
+    messages.push(isBinary ? (data as Buffer) : String(data))
+    wake?.()
   })
+  client.on('close', () => wake?.())
   return {
     send: (message) => client.send(message),
     sendFragments: (message) =>
       sendFragments(client, Buffer.from(message as string), typeof message !== 'string'),
-    receive: async () => messages.shift() ?? new Promise((resolve) => waiters.push(resolve)),
+    receive: async () => {
+      while (messages.length === 0) {
+        if (client.readyState === WebSocket.CLOSED) throw new Error('the connection was lost')
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      return messages.shift()
+    },
   }
 }
 
