@@ -18,6 +18,7 @@ import {
   RSV1,
   receiveMany,
   settle,
+  until,
 } from './support.ts'
 
 const servers: Server[] = []
@@ -256,8 +257,9 @@ describe('a compressed broadcast', () => {
     const ends = [connectRaw('client', deflating), connectRaw('client', deflating)]
     broadcast(connectionsOf(ends), text)
     for (const [bits, payload] of await sentBy(ends)) {
-      expect(bits).toBe(RSV1)
-      expect(isSame(inflate(hex(payload)), utf8(text))).toBe(true)
+      // Where nothing can be compressed at once it goes as it is.
+      const message = bits === RSV1 ? inflate(hex(payload)) : hex(payload)
+      expect(isSame(message, utf8(text))).toBe(true)
     }
   })
 
@@ -266,14 +268,14 @@ describe('a compressed broadcast', () => {
     const source = new FakeSource()
     const sending = ends[0]!.connection.send(source)
     source.give('half')
-    await settle()
+    await until(() => ends[0]!.peer.size > 0)
     ends[0]!.peer.takeFrames()
     expect(broadcast(connectionsOf(ends), text)).toBe(2)
     await settle()
     expect(ends.map(({ peer }) => peer.takeFrames().length)).toEqual([0, 1])
     source.end()
     await sending
-    await settle()
+    await until(() => ends[0]!.connection.bufferedAmount === 0)
     const frames = ends[0]!.peer.takeFrames()
     expect(frames.map(({ fin, opcode, reservedBits }) => [fin, opcode, reservedBits])).toEqual([
       [true, 0, 0],

@@ -94,7 +94,10 @@ describe.each(ROLES)('toDuplex() of a %s', (role) => {
       })
       const duplex = pair[role].toDuplex()
       const { source, given } = countedSource(pattern(10_000), 1000)
-      const sending = pair[other].send(source, { compress: false })
+      const sending = (async () => {
+        await pair[other].send(source, { compress: false })
+        await pair[other].close()
+      })()
       await once(duplex, 'readable')
       for (let turn = 0; turn < 20; turn++) await settle()
       const before = given()
@@ -102,12 +105,9 @@ describe.each(ROLES)('toDuplex() of a %s', (role) => {
       for (let turn = 0; turn < 20; turn++) await settle()
       expect(given()).toBe(before)
       let taken = 0
-      for await (const chunk of duplex) {
-        taken += chunk.length
-        if (taken === 10_000_000) break
-      }
+      for await (const chunk of duplex) taken += chunk.length
       await sending
-      await pair[other].closed
+      expect(taken).toBe(10_000_000)
     })
   })
 

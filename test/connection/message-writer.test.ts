@@ -11,6 +11,7 @@ import { connect, type Server, serve } from '../../src/index.ts'
 import type { Message } from '../../src/protocol/message-collector.ts'
 import { connectedPair, FakeClock } from '../../src/testing/index.ts'
 import { anyText, concat, frameTo, hex, pattern, toHex, utf8 } from '../support/bytes.ts'
+import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import {
   CLOSE,
   connectRaw,
@@ -18,6 +19,7 @@ import {
   FakeSource,
   inflate,
   isSame,
+  microtasks,
   noise,
   PING,
   prose,
@@ -238,12 +240,41 @@ describe.each(ROLES)('%s', (role) => {
       expect(connection.state).toBe('open')
     })
 
-    test('is not touched when the connection takes nothing any more', async () => {
+    test('is asked for nothing and let go when the connection takes nothing any more', async () => {
       const { connection } = connectRaw(role)
       connection.terminate()
       const source = new FakeSource()
       await expect(connection.send(source)).rejects.toThrow(ConnectionClosedError)
-      expect(source.asked).toBe(0)
+      expect([source.asked, source.wasStopped]).toEqual([0, true])
+    })
+
+    test('is let go when the peer has closed, and answers are still on their way', async () => {
+      const { connection, peer } = connectRaw(role, { agreed: DEFLATE })
+      const answer = connection.send(prose(LONG))
+      peer.close(4000)
+      await microtasks()
+      await new Promise((resolve) => process.nextTick(resolve))
+      await microtasks()
+      expect(connection.state).toBe('open')
+      const source = new FakeSource()
+      await expect(connection.send(source)).rejects.toThrow(ConnectionClosedError)
+      expect([source.asked, source.wasStopped]).toEqual([0, true])
+      await answer
+      await until(() => connection.state !== 'open')
+      await settle()
+      expect(peer.takeFrames().map(({ opcode }) => opcode)).toEqual([1, 8])
+    })
+
+    test('cannot keep a connection from ending by being sent again and again', async () => {
+      const { connection, peer } = connectRaw(role, { agreed: DEFLATE })
+      void connection.send(prose(LONG))
+      peer.close(4000)
+      const sending = (async () => {
+        while (connection.state === 'open') await connection.send(['x']).catch(() => {})
+      })()
+      await sending
+      peer.end()
+      expect(await connection.closed).toMatchObject({ code: 4000, clean: true })
     })
   })
 
@@ -879,7 +910,7 @@ describe.each(ROLES)('%s', (role) => {
     test('are given up when closeTimeout has passed', async () => {
       const clock = new FakeClock()
       const pair = connectedPair({ clock, [role]: { closeTimeout: 1000 } })
-      const sending = pair[role].send(prose(100 * LONG))
+      const sending = pair[role].send(prose(20 * LONG))
       void pair[role].close()
       const passing = clock.advance(1100)
       await Promise.all([passing, expect(sending).rejects.toThrow(ConnectionClosedError)])
@@ -1075,6 +1106,27 @@ describe('over TCP', () => {
       }
       expect(most).toBeLessThan(1024 * 1024)
       await client.close()
+    },
+  )
+
+  test.each(['tcp', 'tls'])(
+    'a large message comes before the close right behind it, over %s',
+    async (kind) => {
+      const text = prose(3_000_000)
+      const tls = kind === 'tls'
+      const server = await serve(
+        async (connection) => {
+          void connection.send(text)
+          void connection.send('last')
+        },
+        { host: '127.0.0.1', ...(tls ? { tls: SERVER_TLS } : {}) },
+      )
+      servers.push(server)
+      const client = await connect(server.url, tls ? { tls: CLIENT_TLS } : {})
+      const messages = await receiveAll(client)
+      expect(messages.map((message) => message.length)).toEqual([text.length, 4])
+      expect(isSame(messages[0]!, text)).toBe(true)
+      expect(await client.closed).toMatchObject({ code: 1000, clean: true })
     },
   )
 

@@ -5,11 +5,13 @@ import { describe, expect, test, vi } from 'vitest'
 import { prepare } from '../../src/connection/broadcast.ts'
 import {
   assertUtf8,
+  discard,
   encodeText,
   isPiece,
   iterateSource,
   type MessageSource,
   type Piece,
+  stopSource,
   toBytes,
   toControlPayload,
 } from '../../src/connection/sendable.ts'
@@ -70,6 +72,22 @@ test('a piece is a string or bytes; everything else is a source or no message', 
   }
 })
 
+describe('discard', () => {
+  test('lets go of a source, whatever it says about that', async () => {
+    const stop = vi.fn(() => {
+      throw new Error('no')
+    })
+    discard({ [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}), return: stop }) })
+    await stopSource({ next: () => ({ value: undefined, done: true }) })
+    expect(stop).toHaveBeenCalledOnce()
+  })
+
+  test('leaves other messages alone, and throws a TypeError for what is none', () => {
+    for (const message of ['a', hex('01'), prepare('a')]) discard(message)
+    expect(() => discard(1 as never)).toThrow(TypeError)
+  })
+})
+
 describe('iterateSource', () => {
   async function take(source: MessageSource): Promise<Piece[]> {
     const iterator = iterateSource(source)
@@ -118,6 +136,13 @@ describe('iterateSource', () => {
     expect(await iterator.return!()).toEqual({ value: undefined, done: true })
     expect(await waiting).toEqual({ value: undefined, done: true })
     expect(cancel).toHaveBeenCalledOnce()
+  })
+
+  test('can let go of a stream of Node that was asked for nothing', async () => {
+    const stream = Readable.from(['a', 'b'])
+    const iterator = iterateSource(stream)
+    expect(await iterator.return!()).toEqual({ value: undefined, done: true })
+    expect(stream.destroyed).toBe(true)
   })
 
   test('throws for a stream that somebody else reads', () => {
