@@ -31,6 +31,8 @@ export class MessageDecoder implements DecompressionSink {
   #isCompressed = false
   /** Compressed bytes of the message that came so far. */
   #received = 0
+  /** All of the message came. */
+  #isComplete = false
   #isBehind = false
   #isPaused = false
   #isDiscarding = false
@@ -92,15 +94,28 @@ export class MessageDecoder implements DecompressionSink {
       return
     }
     this.#received += end - start
-    const { maxMessageSize, maxStreamSize } = this.#limits
-    if (this.#received > longestEncoded(this.#collector.isCollecting ? maxMessageSize : maxStreamSize)) {
-      const detail = `${this.#received} compressed bytes, more than any message of the allowed size needs`
-      this.#sink.onViolation(new ProtocolError('WS_MESSAGE_TOO_BIG', detail))
-      return
+    this.#isComplete = isEnd
+    if (!this.#checkReceived(this.#limits.maxStreamSize)) return
+    if (this.#compression!.decompress(memory, start, end, isEnd, this)) {
+      this.#checkCollected()
+    } else if (!this.#isDiscarding) {
+      this.#isBehind = true
+      this.#sink.onBehind()
     }
-    if (this.#compression!.decompress(memory, start, end, isEnd, this) || this.#isDiscarding) return
-    this.#isBehind = true
-    this.#sink.onBehind()
+  }
+
+  // A message of this length may wait for somebody who takes it in pieces. One that does not came to next to nothing.
+  #checkCollected(): boolean {
+    const { isCollecting, isHeld } = this.#collector
+    return this.#isComplete || !isCollecting || isHeld || this.#checkReceived(this.#limits.maxMessageSize)
+  }
+
+  /** Hold what came against what a message of this size can need; false when it was refused. */
+  #checkReceived(size: number): boolean {
+    if (this.#received <= longestEncoded(size)) return true
+    const detail = `${this.#received} compressed bytes, more than any message of the allowed size needs`
+    if (!this.#isDiscarding) this.#sink.onViolation(new ProtocolError('WS_MESSAGE_TOO_BIG', detail))
+    return false
   }
 
   onDecompressed(bytes: Uint8Array, start: number, end: number, isEnd: boolean): boolean {
@@ -116,7 +131,7 @@ export class MessageDecoder implements DecompressionSink {
 
   onDecompressionReady(): void {
     this.#isBehind = false
-    if (!this.#isDiscarding) this.#sink.onCaughtUp()
+    if (!this.#isDiscarding && this.#checkCollected()) this.#sink.onCaughtUp()
   }
 
   onDecompressionFailed(error: ProtocolError): void {

@@ -13,6 +13,7 @@ import {
   expectCloseFrame,
   FakeSource,
   isSame,
+  noise,
   PING,
   prose,
   ROLES,
@@ -702,6 +703,17 @@ describe.each(ROLES)('receiveStream of a %s', (role) => {
         expect(await connection.closed).toMatchObject({ code: 1009 })
         if (pieces !== undefined) await expect(pieces).rejects.toMatchObject({ info: { code: 1009 } })
       }
+    })
+
+    test('waits for a stream also when its compressed bytes alone are more than that', async () => {
+      const { connection, peer } = connectRaw(role, { ...options, maxStreamSize: 100_000 })
+      const receiving = connection.receive()
+      const bytes = noise(50_000)
+      // In one read, so that nobody can ask for a stream before it is here.
+      peer.write(frameTo(role, TEXT, 'before'), frameTo(role, BINARY | RSV1, deflate(bytes)))
+      expect(await receiving).toBe('before')
+      expect(isSame(joined(await receivePieces(connection)), bytes)).toBe(true)
+      expect(connection.state).toBe('open')
     })
 
     test('may take its time until somebody takes it', async () => {

@@ -241,8 +241,7 @@ describe('compressed messages', () => {
     // A peer could go on for ever with what decompresses to nothing.
     for (const [limits, most] of [
       [{ maxMessageSize: 1000, maxStreamSize: 1000 }, 2274],
-      // Nobody takes it in pieces.
-      [{ maxMessageSize: 1000, maxStreamSize: 2000 }, 2274],
+      [{ maxMessageSize: 1000, maxStreamSize: 2000 }, 3524],
       [{ maxMessageSize: 0, maxStreamSize: 0 }, 1024],
     ] as const) {
       const bench = new Bench({ compression: { when: 'later' }, limits })
@@ -258,6 +257,53 @@ describe('compressed messages', () => {
           'more than any message of the allowed size needs',
       )
     }
+  })
+
+  describe('that come to next to nothing', () => {
+    const limits = { maxMessageSize: 1000, maxStreamSize: 2000 }
+
+    test('are refused, although one that is taken in pieces could be longer', () => {
+      const bench = new Bench({ limits })
+      bench.compression.decompress = () => true
+      bench.begin('binary')
+      bench.decode(new Uint8Array(2274))
+      bench.expectFacts()
+      bench.decode(new Uint8Array(1))
+      bench.expectFacts(['violation', 'WS_MESSAGE_TOO_BIG', 1009])
+    })
+
+    test('are refused when it shows later', () => {
+      const bench = new Bench({ limits })
+      bench.compression.decompress = () => false
+      bench.begin('binary')
+      bench.decode(new Uint8Array(2275))
+      bench.expectFacts(['behind'])
+      bench.decoder.onDecompressionReady()
+      bench.expectFacts(['violation', 'WS_MESSAGE_TOO_BIG', 1009])
+    })
+
+    test('are taken when they are over, and when somebody takes them in pieces', () => {
+      const bench = new Bench({ limits })
+      bench.compression.decompress = () => true
+      bench.begin('binary')
+      bench.decode(new Uint8Array(2275), true)
+      bench.expectFacts()
+      bench.collector.takePieces()
+      bench.begin('binary')
+      bench.decode(new Uint8Array(2275))
+      bench.expectFacts()
+    })
+
+    test('report nothing after the end', () => {
+      const bench = new Bench({ limits })
+      bench.compression.decompress = () => {
+        bench.decoder.discard()
+        return true
+      }
+      bench.begin('binary')
+      bench.decode(new Uint8Array(2275))
+      bench.expectFacts()
+    })
   })
 
   test('are counted over their parts, and anew for each message', () => {

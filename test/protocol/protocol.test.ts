@@ -2905,6 +2905,8 @@ describe.each(['server', 'client'] as const)('%s, whatever is done when', (role)
           let depth = 0
           let sends = 0
           let isBehind = false
+          /** A pause from inside a callback: the piece that is at hand still comes. */
+          let isPausedWithin = false
           end.holdsOversize = true
 
           const take = (): void => {
@@ -2917,6 +2919,7 @@ describe.each(['server', 'client'] as const)('%s, whatever is done when', (role)
           const perform = ({ verb, size }: { verb: string; size: number }): void => {
             if (verb === 'pause') {
               isPaused = true
+              isPausedWithin = depth > 0
               protocol.pause()
             } else if (verb === 'resume') {
               isPaused = false
@@ -2948,7 +2951,8 @@ describe.each(['server', 'client'] as const)('%s, whatever is done when', (role)
             } else if (kind === 'message') {
               expect(isPaused && !protocol.isDecoding).toBe(false)
             } else if (kind === 'piece') {
-              expect(isPaused && !protocol.isDecoding && taking === 0).toBe(false)
+              expect(isPaused && !isPausedWithin && !protocol.isDecoding && taking === 0).toBe(false)
+              isPausedWithin = false
               isAsked = false
             } else if (kind === 'oversize') {
               isHeld = true
