@@ -464,6 +464,7 @@ export class Link
     // server to close the connection".
     if (this.protocol.role === 'server') this.#endTransport()
     else this.#beginClosing()
+    this.#readToTheEnd()
   }
 
   // A coroutine that was just given messages answers them in microtasks: let it, before the line closes; and what
@@ -484,6 +485,13 @@ export class Link
   onFailure(error: ProtocolError): void {
     this.#error ??= error
     this.#endTransport()
+    this.#readToTheEnd()
+  }
+
+  // What was being decompressed before may have stopped the reading, and the end of the stream is still to come.
+  #readToTheEnd(): void {
+    this.#resumeProtocol()
+    this.#settleTransport()
   }
 
   // --- the heartbeat ---

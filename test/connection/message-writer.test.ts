@@ -877,7 +877,8 @@ describe.each(ROLES)('%s', (role) => {
     })
 
     test('let whoever closes twice, or while the peer closes too, end once', async () => {
-      const pair = connectedPair()
+      // No time passes, so that no timeout can end it.
+      const pair = connectedPair({ clock: new FakeClock() })
       const messages = receiveAll(pair[other])
       void pair[role].send(prose(LONG))
       void pair[role].close(4001)
