@@ -2905,7 +2905,7 @@ describe.each(['server', 'client'] as const)('%s, whatever is done when', (role)
           let depth = 0
           let sends = 0
           let isBehind = false
-          /** A pause from inside a callback: the piece that is at hand still comes. */
+          /** A pause from inside a callback: what is at hand still comes. */
           let isPausedWithin = false
           end.holdsOversize = true
 
@@ -2952,7 +2952,7 @@ describe.each(['server', 'client'] as const)('%s, whatever is done when', (role)
               expect(isPaused && !protocol.isDecoding).toBe(false)
             } else if (kind === 'piece') {
               expect(isPaused && !isPausedWithin && !protocol.isDecoding && taking === 0).toBe(false)
-              isPausedWithin = false
+              if (taking === 0) isPausedWithin = false
               isAsked = false
             } else if (kind === 'oversize') {
               isHeld = true
@@ -2967,6 +2967,7 @@ describe.each(['server', 'client'] as const)('%s, whatever is done when', (role)
           }
 
           for (const act of program) {
+            isPausedWithin = false
             perform(act)
             expect(protocol.isBehind).toBe(isBehind)
           }
