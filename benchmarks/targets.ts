@@ -25,7 +25,7 @@ const best = { peers: ['uws', 'bun'], against: 'the better of uWebSockets.js and
 /** Stand in `targets` for those below, until results are published that have them. */
 const deflate = {
   title: 'permessage-deflate, 1 KB JSON',
-  pending: 'the published run was made before openline had permessage-deflate',
+  pending: 'openline has no permessage-deflate yet',
 } as const
 const waiting: readonly Target[] = [
   { ...deflate, ...ws, ratio: 10 },
