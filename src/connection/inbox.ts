@@ -3,11 +3,10 @@
 import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-collector.ts'
-import { type Clock, systemClock } from '../timing/clock.ts'
+import { type Clock, LONGEST_DELAY, systemClock } from '../timing/clock.ts'
 import type { Consumer } from './consumer.ts'
 import { MessageQueue } from './message-queue.ts'
 import { MessageStream, type StreamSource } from './message-stream.ts'
-import { LONGEST_DELAY } from './options.ts'
 
 /** What an inbox asks of its connection. */
 export interface Flow {

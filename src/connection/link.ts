@@ -117,11 +117,6 @@ export class Link
     this.transport.start(this)
   }
 
-  /** True once `start` was called. */
-  get isStarted(): boolean {
-    return this.#isStarted
-  }
-
   get state(): LinkState {
     return this.#state
   }

@@ -9,6 +9,7 @@ import {
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
+import { LONGEST_DELAY } from '../timing/clock.ts'
 import { checkExtensions, type ExtensionDefinition } from './extensions.ts'
 
 /** Take log lines: any object with these methods, such as `console`. */
@@ -136,9 +137,6 @@ const SERVER_MESSAGE_TIMEOUT = 60_000
 const RECEIVE_HIGH_WATER_MARK = 16
 const SEND_HIGH_WATER_MARK = 64 * 1024
 const MAX_BUFFERED_AMOUNT = 64 * 1024 * 1024
-
-/** The longest delay of Node's timers, in ms: they turn longer ones into 1 ms. */
-export const LONGEST_DELAY: number = 2 ** 31 - 1
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveConnectionOptions(options: ConnectionOptions, role: Role): ResolvedConnectionOptions {

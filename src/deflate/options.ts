@@ -1,6 +1,7 @@
 // What permessage-deflate can be told: defaults, each with its reason, and checks.
 
 import type { Role } from '../protocol/protocol.ts'
+import { LONGEST_DELAY } from '../timing/clock.ts'
 
 /** Set up permessage-deflate (RFC 7692). Window bits are the logarithm of a window's bytes: 9 to 15. */
 export interface CompressionOptions {
@@ -80,8 +81,6 @@ const SMALL_WINDOW_BITS = 12
 const THRESHOLD = 256
 const MEM_LEVEL = 5
 const IDLE_TIMEOUT = 30_000
-/** The longest delay of Node's timers, in ms. */
-const LONGEST_DELAY = 2 ** 31 - 1
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveCompressionOptions(

@@ -12,6 +12,9 @@ export interface Clock {
   afterInput(callback: () => void): void
 }
 
+/** The longest delay of Node's timers, in ms: they turn longer ones into 1 ms. */
+export const LONGEST_DELAY: number = 2 ** 31 - 1
+
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
