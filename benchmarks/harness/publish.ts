@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url'
 import type { PeerName } from '../peers.ts'
-import { nextTargets } from '../targets.ts'
+import { targets } from '../targets.ts'
 import { works as allWorks, type Work } from '../works.ts'
 import { markdownTable, writeBlock } from './blocks.ts'
 import type { Machine } from './machine.ts'
@@ -149,7 +149,7 @@ export function makePublication(
     runtime,
     presences: run.presences,
     rows: works
-      .filter(({ name }) => nextTargets.some(({ work }) => work === name))
+      .filter(({ name }) => targets.some(({ work }) => work === name))
       .map(({ name }) => ({
         work: name,
         summaries: summarise(

@@ -132,8 +132,7 @@ export function formatVerdicts(verdicts: readonly Verdict[], runtimes: readonly 
     }),
   ])
   const heading = ['Targets', '', 'wanted', ...runtimes.flatMap((runtime) => [runtime, ''])]
-  const pending = [...new Set(verdicts.flatMap(({ target }) => target.pending ?? []))]
-  return [table([heading, ...rows], 2), ...pending.map((reason) => `  waits: ${reason}`)].join('\n')
+  return table([heading, ...rows], 2)
 }
 
 export function micros(value: number): string {

@@ -1,6 +1,6 @@
 // Each target with what was measured for it.
 
-import { nextTargets, type Target } from '../targets.ts'
+import { type Target, targets } from '../targets.ts'
 import type { Work } from '../works.ts'
 import { type Measurement, ratioAgainst } from './statistics.ts'
 
@@ -10,14 +10,14 @@ export interface Verdict {
   readonly ratios: Readonly<Record<string, number>>
 }
 
-/** Returns a verdict for each target whose work was among those that were run, and for those that wait. */
+/** Returns a verdict for each target whose work was among those that were run. */
 export function judge(
   works: readonly Work[],
   measurements: readonly Measurement[],
   runtimes: readonly string[],
 ): Verdict[] {
-  return nextTargets
-    .filter(({ work }) => work === undefined || works.some(({ name }) => name === work))
+  return targets
+    .filter(({ work }) => works.some(({ name }) => name === work))
     .map((target) => {
       const own = measurements.filter(({ work }) => work === target.work)
       const theirs = measurements.filter(({ work }) => work === (target.baseline ?? target.work))
@@ -42,6 +42,6 @@ export function formatTarget(target: Target): string {
 }
 
 export function wordFor(target: Target, ratio: number | undefined): string {
-  if (ratio === undefined) return target.pending === undefined ? 'not measured' : 'waits'
+  if (ratio === undefined) return 'not measured'
   return ratio >= target.ratio ? 'met' : 'missed'
 }
