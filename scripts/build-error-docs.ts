@@ -86,7 +86,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_LOOP_STOPPED:
     'Somebody called `stop()` or pressed Ctrl-C before the work was done. Usually an ordinary end.',
   WS_APP_RUNNING: 'Await the first run before the next, or make another app.',
-  WS_APP_NOT_OPEN: 'Send from `onOpen` on, until `onClose`.',
+  WS_APP_NOT_OPEN: 'Send during a run; leave the outbox on to send while there is no connection.',
+  WS_OUTBOX_FULL:
+    'Wait until `app.isReady`, raise `maxMessages` or `maxBytes` of `outbox`, or choose the overflow `drop-oldest`.',
+  WS_OUTBOX_CLOSED: 'Send it in the next run, if it still matters; `onDrop` is told of each.',
 }
 
 type Table = Readonly<Record<string, unknown>>

@@ -214,7 +214,9 @@ const STATE_MESSAGES = {
   WS_LOOP_CLOSED: 'the event loop is closed',
   WS_LOOP_STOPPED: 'the event loop was stopped before the work was done',
   WS_APP_RUNNING: 'runForever() is already running',
-  WS_APP_NOT_OPEN: 'the app has no open connection to send on',
+  WS_APP_NOT_OPEN: 'the app has no open connection to send on, and keeps no messages for one',
+  WS_OUTBOX_FULL: 'the message was dropped: the outbox had no room for it while there was no connection',
+  WS_OUTBOX_CLOSED: 'the message was dropped: the run ended while it waited for a connection',
 } as const
 
 /** Say that a method was called in a state in which it cannot work: a mistake of the program, not of the peer. */

@@ -1,6 +1,7 @@
 // The entry of openline: everything that most programs need.
 
-export { type RunResult, WebSocketApp, type WebSocketAppOptions } from './app/websocket-app.ts'
+export { reconnect } from './app/reconnect.ts'
+export { WebSocketApp } from './app/websocket-app.ts'
 // Clients
 export { connect } from './client/connect.ts'
 export type { ConnectOptions, HeaderSource } from './client/options.ts'
@@ -37,10 +38,33 @@ export type { AcceptedMessages } from './protocol/message-assembler.ts'
 export type { Message } from './protocol/message-collector.ts'
 export type { PreparedMessage } from './protocol/prepared-message.ts'
 export type { Role } from './protocol/protocol.ts'
+// Clients that stay
+export type {
+  AppCallbacks,
+  AppErrorContext,
+  DataContext,
+  ReconnectedContext,
+} from './reconnect/app-callbacks.ts'
+export type { Attempt, PerAttempt } from './reconnect/attempt.ts'
+export type { RunOptions, RunResult, WebSocketAppOptions } from './reconnect/base-app.ts'
+export type { ReconnectOptions } from './reconnect/make-reconnection.ts'
+export type { RetryOptions } from './reconnect/options.ts'
+export type { DropReason, OutboxOptions } from './reconnect/outbox.ts'
+export type { Reconnection } from './reconnect/reconnection.ts'
+export type { ReconnectStatus } from './reconnect/status.ts'
+export { isTransient } from './reconnect/transient.ts'
 // Servers
 export type { CloseOptions } from './server/close-options.ts'
 export type { IncomingHandshake, ServeOptions, ServerHandler, UpgradeOptions } from './server/options.ts'
 export { serve } from './server/serve.ts'
 export type { Server } from './server/server.ts'
 export { type UpgradeListener, upgrade } from './server/upgrade.ts'
+export {
+  type Backoff,
+  type BackoffOptions,
+  decorrelatedBackoff,
+  exponentialBackoff,
+  fibonacciBackoff,
+  fixedBackoff,
+} from './timing/backoff.ts'
 export type { Address } from './transport/transport.ts'

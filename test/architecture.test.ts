@@ -9,6 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The layer of each folder or file of src/. Imports point down, or stay in the folder. */
 const LAYERS: Readonly<Record<string, number>> = {
+  'checks.ts': 0,
   'errors.ts': 0,
   protocol: 0,
   handshake: 0,
@@ -18,6 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   timing: 1,
   connection: 2,
   client: 3,
+  reconnect: 3,
   server: 3,
   app: 4,
   'event-loop': 4,
@@ -31,12 +33,15 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'handshake -> errors.ts': 'errors are a leaf that every layer may use',
   'errors.ts -> protocol': 'close codes are a leaf too, and errors explain them',
   'deflate -> timing': 'windows that were not used for long are given back, and time is an argument',
+  'reconnect -> client': 'only the type of the options: how to connect is an argument',
   'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 
 /** Source files without a test of their own. */
 const UNTESTED: Readonly<Record<string, string>> = {
   'connection/consumer.ts': 'an interface',
+  'reconnect/app-callbacks.ts': 'interfaces',
+  'reconnect/app-run.ts': 'tested through base-app.ts, whose run it is',
   'protocol/compression.ts': 'interfaces',
   'protocol/limits.ts': 'an interface and the numbers that are its defaults',
   'transport/transport.ts': 'interfaces',

@@ -163,7 +163,12 @@ describe('messages', () => {
     ['WS_LOOP_CLOSED', 'the event loop is closed'],
     ['WS_LOOP_STOPPED', 'the event loop was stopped before the work was done'],
     ['WS_APP_RUNNING', 'runForever() is already running'],
-    ['WS_APP_NOT_OPEN', 'the app has no open connection to send on'],
+    ['WS_APP_NOT_OPEN', 'the app has no open connection to send on, and keeps no messages for one'],
+    [
+      'WS_OUTBOX_FULL',
+      'the message was dropped: the outbox had no room for it while there was no connection',
+    ],
+    ['WS_OUTBOX_CLOSED', 'the message was dropped: the run ended while it waited for a connection'],
   ])('StateError %s', (code, message) => {
     const error = new StateError(code)
     expect(error.message).toBe(message)

@@ -1,10 +1,10 @@
 // What a client can be told: whom it says it is, and how it dials.
 
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls'
+import { checkDuration, checkSignal } from '../checks.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import {
   type ConnectionOptions,
-  checkDuration,
   type ResolvedConnectionOptions,
   resolveConnectionOptions,
 } from '../connection/options.ts'
@@ -87,14 +87,6 @@ export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): Reso
     tls,
     openTimeout,
     signal: options.signal,
-  }
-}
-
-/** Throw a TypeError unless this is an AbortSignal, of this realm or another, or none. */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal === undefined) return
-  if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
-    throw new TypeError('signal must be an AbortSignal')
   }
 }
 

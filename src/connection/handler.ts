@@ -18,6 +18,11 @@ export interface ConnectionHandler<Data = unknown> {
    * are taken.
    */
   message?(connection: Connection<Data>, message: Message): void | Promise<void>
+  /**
+   * A piece of a message came, the last one when `isEnd`. With this method all messages are delivered in pieces while they
+   * arrive, up to `maxStreamSize`, and `message` is not called.
+   */
+  fragment?(connection: Connection<Data>, piece: Message, isEnd: boolean): void | Promise<void>
   /** A ping came; it was answered already. */
   ping?(connection: Connection<Data>, payload: Uint8Array): void | Promise<void>
   /** A pong came, asked for or not. */
@@ -54,6 +59,7 @@ export class HandlerConsumer<Data> implements Consumer {
       this.#waiting = []
       void this.#opened(pending)
     }
+    if (this.#handler.fragment !== undefined) this.#link.takeAllInPieces()
     // Reading begins at once: `open` may wait for a pong, or for `close()`, whose end only a reader hears.
     this.#link.start(this)
     if (pending === undefined) this.#isOpened = true
@@ -119,9 +125,12 @@ export class HandlerConsumer<Data> implements Consumer {
     }
   }
 
-  // Nobody takes pieces from a connection with a handler object.
-  piece(): void {}
+  piece(piece: Message, isEnd: boolean): void {
+    if (this.#link.isPausedByUser) this.#wait(() => this.piece(piece, isEnd))
+    else this.#call(() => this.#handler.fragment?.(this.#connection, piece, isEnd))
+  }
 
+  // What is too large for `message` stays so.
   takesOversize(): boolean {
     return false
   }

@@ -1,9 +1,10 @@
 // The consumer behind receive() and `for await`: messages wait here, bounded, until somebody asks for them.
 
+import { LONGEST_DELAY } from '../checks.ts'
 import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-collector.ts'
-import { type Clock, LONGEST_DELAY, systemClock } from '../timing/clock.ts'
+import { type Clock, systemClock } from '../timing/clock.ts'
 import type { Consumer } from './consumer.ts'
 import { MessageQueue } from './message-queue.ts'
 import { MessageStream, type StreamSource } from './message-stream.ts'

@@ -217,6 +217,10 @@ export class Link
     this.protocol.takePieces()
   }
 
+  takeAllInPieces(): void {
+    this.protocol.takeAllInPieces()
+  }
+
   dropPieces(): void {
     this.protocol.dropPieces()
   }

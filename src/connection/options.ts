@@ -1,6 +1,7 @@
 // The options that every connection has, in both roles: their defaults, each with its reason, and their checks.
 
 import { constants } from 'node:buffer'
+import { checkCount, checkDuration } from '../checks.ts'
 import {
   type CompressionOptions,
   type ResolvedCompressionOptions,
@@ -9,7 +10,6 @@ import {
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
-import { LONGEST_DELAY } from '../timing/clock.ts'
 import { checkExtensions, type ExtensionDefinition } from './extensions.ts'
 
 /** Take log lines: any object with these methods, such as `console`. */
@@ -180,17 +180,6 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
   }
 }
 
-/** Check a duration in ms and return it, `Infinity` for `false`. Throw naming the option. */
-export function checkDuration(name: string, value: number | false): number {
-  if (value === false) return Number.POSITIVE_INFINITY
-  if (typeof value !== 'number')
-    throw new TypeError(`${name} must be a number of ms or false, not ${typeof value}`)
-  if (!(value > 0) || value > LONGEST_DELAY) {
-    throw new RangeError(`${name} must be above 0 and at most ${LONGEST_DELAY} ms, not ${value}`)
-  }
-  return value
-}
-
 // A text must fit into a string, or a peer could make the decoder throw.
 function checkMessageSize(value: number): number {
   const size = checkCount('maxMessageSize', value, 0)
@@ -217,13 +206,4 @@ function resolveCompression(
   if (value === true) return resolveCompressionOptions({}, role)
   if (typeof value === 'object' && value !== null) return resolveCompressionOptions(value, role)
   throw new TypeError('compression must be true, false or an object of options such as level')
-}
-
-/** Check a whole number and return it. Throw naming the option. */
-export function checkCount(name: string, value: number, least: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${typeof value}`)
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`${name} must be a whole number of at least ${least}, not ${value}`)
-  }
-  return value
 }

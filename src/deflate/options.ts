@@ -1,7 +1,7 @@
 // What permessage-deflate can be told: defaults, each with its reason, and checks.
 
+import { checkDuration } from '../checks.ts'
 import type { Role } from '../protocol/protocol.ts'
-import { LONGEST_DELAY } from '../timing/clock.ts'
 
 /** Set up permessage-deflate (RFC 7692). Window bits are the logarithm of a window's bytes: 9 to 15. */
 export interface CompressionOptions {
@@ -92,14 +92,6 @@ export function resolveCompressionOptions(
     clientMaxWindowBits = SMALL_WINDOW_BITS,
     idleTimeout = IDLE_TIMEOUT,
   } = options
-  if (
-    idleTimeout !== false &&
-    !(typeof idleTimeout === 'number' && idleTimeout > 0 && idleTimeout <= LONGEST_DELAY)
-  ) {
-    throw new RangeError(
-      `compression.idleTimeout must be false or above 0 and at most ${LONGEST_DELAY} ms, not ${String(idleTimeout)}`,
-    )
-  }
   return {
     serverNoContextTakeover: checkFlag('serverNoContextTakeover', options.serverNoContextTakeover ?? false),
     clientNoContextTakeover: checkFlag('clientNoContextTakeover', options.clientNoContextTakeover ?? false),
@@ -119,7 +111,7 @@ export function resolveCompressionOptions(
     level: options.level === undefined ? undefined : checkRange('level', options.level, 0, 9),
     memLevel: checkRange('memLevel', options.memLevel ?? MEM_LEVEL, 1, 9),
     adaptive: checkFlag('adaptive', options.adaptive ?? true),
-    idleTimeout: idleTimeout === false ? Number.POSITIVE_INFINITY : idleTimeout,
+    idleTimeout: checkDuration('compression.idleTimeout', idleTimeout),
   }
 }
 

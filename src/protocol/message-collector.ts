@@ -50,6 +50,7 @@ export class MessageCollector {
   #delivery: Delivery = Delivery.Collect
   /** Who dropped a message asked for the next one in pieces. */
   #isNextInPieces = false
+  #areAllInPieces = false
   #text: TextPieces | undefined
   /** The message is too large to be collected, and waits for somebody who takes it in pieces. */
   #isHeld = false
@@ -142,6 +143,12 @@ export class MessageCollector {
     if (parts !== undefined && parts.length > 0) this.#deliverPiece(parts, 0, parts.length, isEnd)
   }
 
+  /** Deliver all messages in pieces, beginning with the next. */
+  takeAllInPieces(): void {
+    this.#areAllInPieces = true
+    this.#delivery = Delivery.Pieces
+  }
+
   /** Forget the rest of the message that is taken in pieces, or is held, and collect the next. */
   dropPieces(): void {
     this.#isNextInPieces = false
@@ -169,7 +176,7 @@ export class MessageCollector {
     const isDropped = this.#delivery === Delivery.Drop
     if (isEnd) {
       this.#isUnderWay = false
-      this.#delivery = this.#isNextInPieces ? Delivery.Pieces : Delivery.Collect
+      this.#delivery = this.#areAllInPieces || this.#isNextInPieces ? Delivery.Pieces : Delivery.Collect
       this.#isNextInPieces = false
     }
     if (isDropped) return

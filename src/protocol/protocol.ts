@@ -272,6 +272,11 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
     this.#goOn()
   }
 
+  /** Have all messages delivered in pieces, beginning with the next. */
+  takeAllInPieces(): void {
+    this.#collector.takeAllInPieces()
+  }
+
   /**
    * Forget the rest of the message that is delivered in pieces, or for which `onOversize` was answered with true. The
    * next is delivered whole again.

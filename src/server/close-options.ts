@@ -1,6 +1,6 @@
 // How servers and listeners close their connections: the options, their defaults and limits.
 
-import { checkDuration } from '../connection/options.ts'
+import { checkDuration } from '../checks.ts'
 import { CloseCode, isValidCloseCode } from '../protocol/close-code.ts'
 import { MAX_CLOSE_REASON } from '../protocol/limits.ts'
 

@@ -2,11 +2,11 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { TlsOptions } from 'node:tls'
+import { checkDuration } from '../checks.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import {
   type ConnectionOptions,
-  checkDuration,
   type ResolvedConnectionOptions,
   resolveConnectionOptions,
 } from '../connection/options.ts'

@@ -10,10 +10,15 @@ interface FakeTimer {
 /** Be a clock that only `advance` moves. */
 export class FakeClock implements Clock {
   #now = 0
+  #wall = Date.UTC(2026, 0, 1)
   readonly #timers = new Set<FakeTimer>()
 
   now(): number {
     return this.#now
+  }
+
+  wall(): number {
+    return this.#wall + this.#now
   }
 
   setTimeout(callback: () => void, delay: number): unknown {
@@ -33,6 +38,8 @@ export class FakeClock implements Clock {
   /** Let `ms` pass, timer by timer, and give promises and input time to settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
+    // What is under way already may set timers first.
+    await settle()
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#timers.delete(next)
       this.#now = next.due
@@ -41,6 +48,11 @@ export class FakeClock implements Clock {
     }
     this.#now = end
     await settle()
+  }
+
+  /** Let the time of day run on by `ms` while all else stands still, as when the machine sleeps. */
+  sleep(ms: number): void {
+    this.#wall += ms
   }
 
   /** Let `ms` pass at once, as when the process was stopped: timers fire late. */

@@ -3,22 +3,25 @@
 
 /** Give time. All times are in ms. */
 export interface Clock {
-  /** Monotonic time. */
+  /** Monotonic time. It may stand still while the machine sleeps. */
   now(): number
-  /** Call once after `delay` ms; the timer does not keep the process alive. */
-  setTimeout(callback: () => void, delay: number): unknown
+  /** The time of day, in ms since 1970. It goes on while the machine sleeps, and jumps when somebody sets it. */
+  wall(): number
+  /** Call once after `delay` ms. The timer keeps the process alive only when told so. */
+  setTimeout(callback: () => void, delay: number, keepsAlive?: boolean): unknown
   clearTimeout(timer: unknown): void
   /** Call once after input that is already there was read. */
   afterInput(callback: () => void): void
 }
 
-/** The longest delay of Node's timers, in ms: they turn longer ones into 1 ms. */
-export const LONGEST_DELAY: number = 2 ** 31 - 1
-
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  setTimeout: (callback, delay) => setTimeout(callback, delay).unref(),
+  wall: () => Date.now(),
+  setTimeout: (callback, delay, keepsAlive = false) => {
+    const timer = setTimeout(callback, delay)
+    return keepsAlive ? timer : timer.unref()
+  },
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
   afterInput: (callback) => {
     setImmediate(callback)

@@ -420,8 +420,10 @@ describe("WebSocketApp.runForever's signal", () => {
   test.each(['app', 'run'])('must be one: %s', async (whose) => {
     const wrong = { signal: {} as AbortSignal }
     const app = new Recorder('ws://localhost:1/', whose === 'app' ? wrong : {})
-    expect(await app.runForever(whose === 'run' ? wrong : {})).toEqual({ errored: true })
-    expect(app.errors).toEqual([new TypeError('signal must be an AbortSignal')])
+    await expect(app.runForever(whose === 'run' ? wrong : {})).rejects.toThrow(
+      new TypeError('signal must be an AbortSignal'),
+    )
+    expect(app.events).toEqual([])
   })
 })
 

@@ -2,12 +2,12 @@ import { describe, expect, test, vi } from 'vitest'
 import type { Connection } from '../../src/connection/connection.ts'
 import type { ConnectionHandler } from '../../src/connection/handler.ts'
 import { utf8 } from '../support/bytes.ts'
-import { connectRaw, expectCloseFrame, PING, PONG, ROLES, settle, TEXT } from './support.ts'
+import { BINARY, connectRaw, expectCloseFrame, PING, PONG, ROLES, settle, TEXT } from './support.ts'
 
 const METHODS = ['open', 'message', 'ping', 'pong', 'drain', 'close'] as const
 
 /** Write down every call. */
-function recorder(): { log: unknown[][]; handler: Required<ConnectionHandler> } {
+function recorder(): { log: unknown[][]; handler: Required<Omit<ConnectionHandler, 'fragment'>> } {
   const log: unknown[][] = []
   const record =
     (name: string) =>
@@ -316,5 +316,63 @@ describe.each(ROLES)('%s', (role) => {
     peer.resume()
     await settle()
     expect(log).toEqual([['open'], ['drain']])
+  })
+
+  test('tells messages in pieces where it has a method for them, up to maxStreamSize', async () => {
+    const pieces: [unknown, boolean][] = []
+    const message = vi.fn()
+    const { connection, peer } = connectRaw(role, {
+      handler: {
+        message,
+        fragment: (_connection, piece, isEnd) => {
+          pieces.push([piece, isEnd])
+        },
+      },
+      maxMessageSize: 4,
+      maxStreamSize: 10,
+    })
+    peer.send(0x01, 'abc')
+    peer.send(0x80, 'def')
+    peer.send(BINARY, Uint8Array.of(1))
+    await settle()
+    expect(pieces).toEqual([
+      ['abc', false],
+      ['def', true],
+      [Uint8Array.of(1), true],
+    ])
+    expect(message).not.toHaveBeenCalled()
+    peer.send(BINARY, new Uint8Array(11))
+    await settle()
+    connection.terminate()
+    expect(await connection.closed).toMatchObject({ sent: { code: 1009 } })
+  })
+
+  test('tells pieces only after open, and not while the user has paused', async () => {
+    const pieces: unknown[] = []
+    let open!: () => void
+    const { connection, peer } = connectRaw(role, {
+      handler: {
+        open: () =>
+          new Promise((resolve) => {
+            open = resolve
+          }),
+        fragment: (_connection, piece) => {
+          pieces.push(piece)
+        },
+      },
+    })
+    peer.send(TEXT, 'one')
+    await settle()
+    expect(pieces).toEqual([])
+    open()
+    await settle()
+    expect(pieces).toEqual(['one'])
+    connection.pause()
+    peer.send(TEXT, 'two')
+    await settle()
+    expect(pieces).toEqual(['one'])
+    connection.resume()
+    await settle()
+    expect(pieces).toEqual(['one', 'two'])
   })
 })

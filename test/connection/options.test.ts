@@ -1,10 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import {
-  type ConnectionOptions,
-  checkCount,
-  checkDuration,
-  resolveConnectionOptions,
-} from '../../src/connection/options.ts'
+import { type ConnectionOptions, resolveConnectionOptions } from '../../src/connection/options.ts'
 import { resolveCompressionOptions } from '../../src/deflate/options.ts'
 import { ROLES } from './support.ts'
 
@@ -188,37 +183,5 @@ describe.each(ROLES)('%s', (role) => {
     const resolve = (): unknown => resolveConnectionOptions({ [name]: value } as ConnectionOptions, role)
     expect(resolve).toThrow(kind)
     expect(resolve).toThrow(name)
-  })
-})
-
-describe('checkDuration', () => {
-  test('returns what is right, and Infinity for false', () => {
-    expect(checkDuration('wait', 0.5)).toBe(0.5)
-    expect(checkDuration('wait', 2 ** 31 - 1)).toBe(2 ** 31 - 1)
-    expect(checkDuration('wait', false)).toBe(Number.POSITIVE_INFINITY)
-  })
-
-  test('says what was wrong', () => {
-    expect(() => checkDuration('wait', -5)).toThrow(
-      new RangeError('wait must be above 0 and at most 2147483647 ms, not -5'),
-    )
-    expect(() => checkDuration('wait', '5' as never)).toThrow(
-      new TypeError('wait must be a number of ms or false, not string'),
-    )
-  })
-})
-
-describe('checkCount', () => {
-  test('returns what is right', () => {
-    expect(checkCount('size', 3, 3)).toBe(3)
-  })
-
-  test('says what was wrong', () => {
-    expect(() => checkCount('size', 2, 3)).toThrow(
-      new RangeError('size must be a whole number of at least 3, not 2'),
-    )
-    expect(() => checkCount('size', null as never, 3)).toThrow(
-      new TypeError('size must be a number, not object'),
-    )
   })
 })

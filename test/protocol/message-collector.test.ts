@@ -445,6 +445,19 @@ describe('pieces', () => {
     bench.expectFacts(['piece', 'e', true])
   })
 
+  test('are delivered of all messages when that was asked for, also after one that was dropped', () => {
+    const bench = new Bench()
+    bench.collector.takeAllInPieces()
+    bench.whole('text', 'a', 'b').whole('binary', hex('01'))
+    bench.expectFacts(['piece', 'a', false], ['piece', 'b', true], ['piece', hex('01'), true])
+    bench.begin('text').frame('c')
+    bench.collector.dropPieces()
+    bench.frame('d', true)
+    bench.expectFacts(['piece', 'c', false])
+    bench.whole('text', 'e')
+    bench.expectFacts(['piece', 'e', true])
+  })
+
   test('are asked for twice: that changes nothing', () => {
     const bench = new Bench()
     bench.collector.takePieces()

@@ -1,0 +1,194 @@
+// The engine of a client that stays: attempts, the judgement of failures, and the waiting in between. It knows neither
+// sockets nor WebSockets: how to dial is an argument.
+
+import { LONGEST_DELAY } from '../checks.ts'
+import { ConnectionClosedError } from '../errors.ts'
+import type { CloseInfo } from '../protocol/close-code.ts'
+import type { Clock } from '../timing/clock.ts'
+import type { WakeUps } from '../timing/sleep-watch.ts'
+import type { Attempt } from './attempt.ts'
+import type { ResolvedRetryOptions } from './options.ts'
+import { StatusFeed } from './status.ts'
+import { retryAfterOf } from './transient.ts'
+
+/** What the engine needs of a connection. */
+export interface Reconnectable {
+  readonly closed: Promise<CloseInfo>
+  terminate(): void
+}
+
+/** What surrounds the engine. */
+export interface Surroundings<Connection> {
+  readonly clock: Clock
+  readonly wakeUps: WakeUps
+  dial(attempt: Attempt): Promise<Connection>
+  /** Resolve when the peer has shown that it lives, reject when it has not. */
+  probe(connection: Connection, signal: AbortSignal): Promise<unknown>
+}
+
+/** Time for the peer to show that it lives after we slept, in ms. */
+const PROBE_TIME = 3000
+
+/** Keep one connection at a time. */
+export class Reconnector<Connection extends Reconnectable> {
+  readonly status: StatusFeed<Connection>
+  readonly #surroundings: Surroundings<Connection>
+  readonly #options: ResolvedRetryOptions
+  readonly #signal: AbortSignal
+  #delays: Iterator<number> | undefined
+  #failures = 0
+  #attempt = 0
+  #downtime: number | undefined
+  #error: unknown
+  #info: CloseInfo | undefined
+  #openedAt = 0
+  #closedAt: number | undefined
+  /** We slept, and the connection did not survive it: the next attempt need not wait. */
+  #isLost = false
+
+  /** The signal ends everything: dialling, waiting and what comes after. */
+  constructor(
+    surroundings: Surroundings<Connection>,
+    options: ResolvedRetryOptions,
+    signal: AbortSignal,
+    status: StatusFeed<Connection> = new StatusFeed(),
+  ) {
+    this.status = status
+    this.#surroundings = surroundings
+    this.#options = options
+    this.#signal = signal
+  }
+
+  /** The number of the attempt that is under way, or was last: 1 for the first, and after a stable connection. */
+  get attempt(): number {
+    return this.#attempt
+  }
+
+  /** ms between the last connection's end and this one's opening; `undefined` for the first. */
+  get downtime(): number | undefined {
+    return this.#downtime
+  }
+
+  /** Dial once. Rejects as the dial function does, and with the signal's reason. */
+  async dial(): Promise<Connection> {
+    this.#signal.throwIfAborted()
+    const attempt = this.#failures + 1
+    this.#attempt = attempt
+    this.status.report({ state: 'connecting', attempt })
+    const connection = await this.#surroundings.dial({
+      number: attempt,
+      error: this.#error,
+      signal: this.#signal,
+    })
+    this.#openedAt = this.#surroundings.clock.now()
+    this.#isLost = false
+    this.#downtime = this.#closedAt === undefined ? undefined : this.#openedAt - this.#closedAt
+    this.status.report({ state: 'open', connection, attempt, downtime: this.#downtime })
+    this.#watchSleep(connection)
+    return connection
+  }
+
+  /** Take note of how a connection ended. Gives the error that says so, for `judge`. */
+  ended(info: CloseInfo): ConnectionClosedError {
+    const now = this.#surroundings.clock.now()
+    this.#info = info
+    this.#closedAt = now
+    // After an end of our own the next attempt is the first of its kind.
+    if (this.isWanted(info) || this.#isLost || now - this.#openedAt >= this.#options.stableAfter) {
+      this.#failures = 0
+      this.#delays = undefined
+    }
+    return new ConnectionClosedError(info)
+  }
+
+  /** Tell whether this program ended the connection on purpose: nothing had broken it. */
+  isWanted(info: CloseInfo): boolean {
+    return info.initiator === 'local' && info.error === undefined && !this.#isLost
+  }
+
+  /** Judge a failure: give the delay before the next attempt, in ms, or `undefined` to give up. */
+  async judge(error: unknown): Promise<number | undefined> {
+    this.#error = error
+    this.#failures++
+    const { maxFailures, shouldRetry } = this.#options
+    if (this.#failures >= maxFailures || !(await shouldRetry(error, this.#failures))) return undefined
+    return this.#nextDelay(error)
+  }
+
+  /** Wait for the next attempt. Rejects with the signal's reason. */
+  async wait(delay: number, error: unknown): Promise<void> {
+    this.#signal.throwIfAborted()
+    const until = new Date(this.#surroundings.clock.wall() + delay)
+    this.status.report({ state: 'waiting', attempt: this.#failures + 1, delay, until, error })
+    if (delay > 0) await this.#wait(delay)
+  }
+
+  /** It is over: `error` is what could not be overcome. */
+  finish(error?: unknown): void {
+    this.status.report({ state: 'closed', error, info: this.#info })
+  }
+
+  #nextDelay(error: unknown): number {
+    // What failed before we slept says nothing about now.
+    if (this.#isLost) {
+      this.#isLost = false
+      return 0
+    }
+    this.#delays ??= this.#options.backoff()[Symbol.iterator]()
+    const { value, done } = this.#delays.next()
+    if (done) this.#delays = undefined
+    // A series that has an end, or gives nonsense, must not turn into a tight loop.
+    const delay = typeof value === 'number' && value >= 0 ? value : LAST_RESORT
+    // What the server asks for comes first, and the clients that it told the same still spread.
+    return Math.min(delay + retryAfterOf(error, this.#surroundings.clock.wall()), LONGEST_DELAY)
+  }
+
+  #wait(delay: number): Promise<void> {
+    const { clock, wakeUps } = this.#surroundings
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clock.clearTimeout(timer)
+        unsubscribe()
+        this.#signal.removeEventListener('abort', onAbort)
+        settle()
+      }
+      const onAbort = (): void => end(() => reject(this.#signal.reason))
+      // While it waits there is no socket that would keep the process alive.
+      const timer = clock.setTimeout(() => end(resolve), delay, true)
+      // Whatever failed before we slept is another world.
+      const unsubscribe = wakeUps.subscribe(() => end(resolve))
+      this.#signal.addEventListener('abort', onAbort)
+    })
+  }
+
+  /** After a sleep the peer has to show that it is still there; else a heartbeat would need its whole time to notice. */
+  #watchSleep(connection: Connection): void {
+    const { clock, wakeUps } = this.#surroundings
+    let isProbing = false
+    const unsubscribe = wakeUps.subscribe(() => {
+      if (isProbing) return
+      isProbing = true
+      const aborter = new AbortController()
+      const timer = clock.setTimeout(() => aborter.abort(), PROBE_TIME)
+      const probed = (isAlive: boolean): void => {
+        isProbing = false
+        clock.clearTimeout(timer)
+        if (isAlive || !isOpen) return
+        this.#isLost = true
+        connection.terminate()
+      }
+      this.#surroundings.probe(connection, aborter.signal).then(
+        () => probed(true),
+        () => probed(false),
+      )
+    })
+    let isOpen = true
+    void connection.closed.then(() => {
+      isOpen = false
+      unsubscribe()
+    })
+  }
+}
+
+/** For a series of delays that has come to its end, in ms. */
+const LAST_RESORT = 60_000

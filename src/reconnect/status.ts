@@ -1,0 +1,82 @@
+// Where a client that stays is: facts, as they become true.
+
+import type { CloseInfo } from '../protocol/close-code.ts'
+
+/** Tell where a client that stays is. */
+export type ReconnectStatus<Connection = unknown> =
+  | {
+      readonly state: 'connecting'
+      /** 1 for the first, and for the first after a connection that was stable. */
+      readonly attempt: number
+    }
+  | {
+      readonly state: 'open'
+      readonly connection: Connection
+      /** The number of the attempt that brought it. */
+      readonly attempt: number
+      /** ms since the last connection ended; `undefined` for the first. */
+      readonly downtime: number | undefined
+    }
+  | {
+      readonly state: 'waiting'
+      /** The number of the next attempt. */
+      readonly attempt: number
+      /** ms until then, and when that is. */
+      readonly delay: number
+      readonly until: Date
+      /** Why there is no connection. */
+      readonly error: unknown
+    }
+  | {
+      readonly state: 'closed'
+      /** What could not be overcome; `undefined` when the end was wanted. */
+      readonly error: unknown
+      /** How the last connection ended, if there was one. */
+      readonly info: CloseInfo | undefined
+    }
+
+/** Facts that may wait for a reader; when it does not come, the oldest are the least interesting. */
+const MOST_WAITING = 64
+
+/** Give facts to any number of readers, each at its own pace. */
+export class StatusFeed<Connection> {
+  #last: ReconnectStatus<Connection> | undefined
+  readonly #readers = new Set<(status: ReconnectStatus<Connection>) => void>()
+
+  /** The last fact; `undefined` before the first. */
+  get last(): ReconnectStatus<Connection> | undefined {
+    return this.#last
+  }
+
+  report(status: ReconnectStatus<Connection>): void {
+    this.#last = status
+    for (const read of [...this.#readers]) read(status)
+  }
+
+  /** Iterate over the last fact and those that come, until `closed`. */
+  async *read(): AsyncGenerator<ReconnectStatus<Connection>, undefined> {
+    const waiting: ReconnectStatus<Connection>[] = this.#last === undefined ? [] : [this.#last]
+    let wake = (): void => {}
+    const take = (status: ReconnectStatus<Connection>): void => {
+      if (waiting.length === MOST_WAITING) waiting.shift()
+      waiting.push(status)
+      wake()
+    }
+    this.#readers.add(take)
+    try {
+      for (;;) {
+        const status = waiting.shift()
+        if (status === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+          continue
+        }
+        yield status
+        if (status.state === 'closed') return
+      }
+    } finally {
+      this.#readers.delete(take)
+    }
+  }
+}
