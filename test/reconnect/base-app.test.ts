@@ -245,7 +245,7 @@ describe('the outbox of an app', () => {
     network.script = [refused()]
     class Client extends App {
       override async onOpen(): Promise<void> {
-        super.onOpen()
+        await super.onOpen()
         await this.send('log in')
       }
     }
