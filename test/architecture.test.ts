@@ -60,6 +60,7 @@ const OTHER_TESTS: Readonly<Record<string, string>> = {
   docs: 'what the documents say',
   examples: 'the programs under examples/',
   fuzz: 'the fuzz targets, for a short while',
+  endurance: 'what takes its time: servers that restart, peers that die',
   integration: 'where several layers meet: slow consumers, greedy programs',
   peers: 'other implementations: browsers, Python, ws, curl',
   security: 'advisories of this field, and hostile clients',
