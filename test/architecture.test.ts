@@ -17,6 +17,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   transport: 1,
   timing: 1,
   connection: 2,
+  trace: 2,
   client: 3,
   server: 3,
   app: 4,
@@ -31,6 +32,7 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'handshake -> errors.ts': 'errors are a leaf that every layer may use',
   'errors.ts -> protocol': 'close codes are a leaf too, and errors explain them',
   'deflate -> timing': 'windows that were not used for long are given back, and time is an argument',
+  'trace -> connection': 'a trace tells of connections, which know nothing of it but their option',
   'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 
