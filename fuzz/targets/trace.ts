@@ -32,7 +32,9 @@ export const trace: Target = {
     const setup = reader.byte()
     const plan = reader.uint16()
     const wire = reader.rest()
-    const [expected, ...others] = [WHOLE, BYTE_BY_BYTE, plan].map((each) => linesOf(setup, cut(wire, each)))
+    const [expected, ...others] = [WHOLE, BYTE_BY_BYTE, plan].map((each) =>
+      linesOf(setup, cut(wire.slice(), each)),
+    )
     for (const lines of others) checkEqual(lines, expected!, 'lines in chunks and whole')
     for (const line of expected!) {
       // Escapes are the printer's for what is not quoted; of quoted payloads nothing may be left.
@@ -57,9 +59,7 @@ function styleOf(random: Random): Parameters<typeof anyWire>[1] {
 /** A compressed message in one frame or two, as servers send it; now and then a broken one. */
 function compressed(random: Random): Uint8Array[] {
   const flushed = deflateRawSync(anyText(random, 400, random.oneIn(6)), { finishFlush: 2 })
-  const payload = random.oneIn(6)
-    ? random.bytes(random.length(100))
-    : flushed.subarray(0, flushed.length - 4)
+  const payload = random.oneIn(6) ? random.bytes(random.length(100)) : flushed.subarray(0, flushed.length - 4)
   const place = random.below(payload.length + 1)
   if (random.oneIn(2)) return frameOf(0xc1, payload)
   return [...frameOf(0x41, payload.subarray(0, place)), ...frameOf(0x80, payload.subarray(place))]

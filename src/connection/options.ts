@@ -15,7 +15,7 @@ import { checkTrace, type TraceOptions } from './trace-options.ts'
 
 /**
  * Take log lines: `console`, or a logger of pino, bunyan or winston, or any object with these methods. Those of pino and
- * bunyan get `({ err }, message)`, all others `(message, error)`.
+ * bunyan get `(error, message)`, all others `(message, error)`.
  */
 export interface Logger {
   error(...values: unknown[]): void

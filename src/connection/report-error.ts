@@ -7,18 +7,17 @@ import type { Logger } from './options.ts'
 export function reportError(logger: Logger, what: string, error: unknown): void {
   const message = `openline: ${what}`
   try {
-    // pino and bunyan write the error with its stack when it is the field `err`, and drop what follows the message.
-    if (takesFieldsFirst(logger)) logger.error({ err: error }, message)
-    else logger.error(message, error)
+    if (!takesFieldsFirst(logger)) logger.error(message, error)
+    // As an Error it goes into the field that the logger was set up to write errors to, stack and all.
+    else logger.error(error instanceof Error ? error : { err: error }, message)
   } catch {
     // There is nobody left to tell.
   }
 }
 
-// Only these have the methods, by any version: pino the first, bunyan the second.
+// pino and bunyan drop what follows the message, and only they have these methods: pino the first, bunyan the second.
+// winston writes message and stack of an error behind the message, but of one within an object nothing.
 function takesFieldsFirst(logger: object): boolean {
-  return (
-    typeof (logger as { bindings?: unknown }).bindings === 'function' ||
-    typeof (logger as { addSerializers?: unknown }).addSerializers === 'function'
-  )
+  const { bindings, addSerializers } = logger as Readonly<Record<string, unknown>>
+  return typeof bindings === 'function' || typeof addSerializers === 'function'
 }

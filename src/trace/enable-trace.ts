@@ -34,7 +34,8 @@ export function enableTrace(on: boolean | TraceOptions = true): void {
 
 /** Say what is to be printed of a connection with this option `trace`; `undefined` when nothing is. */
 export function resolveTrace(own: boolean | TraceOptions | undefined): TraceSettings | undefined {
-  const options = own === undefined ? general : own === true ? (general ?? {}) : own === false ? undefined : own
+  const options =
+    own === undefined ? general : own === true ? (general ?? {}) : own === false ? undefined : own
   if (options === undefined) return undefined
   const { sink = printToStderr, maxBytes = MAX_BYTES, redact, time = false } = options
   return { sink, maxBytes, redact, time }

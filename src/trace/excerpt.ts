@@ -50,7 +50,8 @@ export class Excerpt {
     const tail = this.#tail
     const tailSize = Math.min(size, tail.length)
     const last = new Uint8Array(tailSize)
-    for (let index = 0; index < tailSize; index++) last[index] = tail[(size - tailSize + index) % tail.length]!
+    for (let index = 0; index < tailSize; index++)
+      last[index] = tail[(size - tailSize + index) % tail.length]!
     return { size, head: this.#head.slice(0, Math.min(size, this.#head.length)), tail: last }
   }
 }

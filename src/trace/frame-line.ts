@@ -2,8 +2,8 @@
 
 import { explainCloseCode } from '../protocol/close-code.ts'
 import { Opcode } from '../protocol/opcode.ts'
-import type { PayloadExcerpt } from './excerpt.ts'
 import { firstCharacterStart, isUtf8, lastCharacterEnd, quote, showText } from './escape.ts'
+import type { PayloadExcerpt } from './excerpt.ts'
 import type { FrameFacts } from './frame-reader.ts'
 
 const NAMES: Readonly<Record<number, string>> = {

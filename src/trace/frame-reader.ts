@@ -75,7 +75,8 @@ export class FrameReader {
     this.#isReading = true
     try {
       this.#read(bytes)
-      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) this.#read(next)
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
+        this.#read(next)
     } finally {
       this.#isReading = false
     }

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { TraceOptions } from '../connection/trace-options.ts'
-import { observe, type Observer } from './observer.ts'
+import { type Observer, observe } from './observer.ts'
 
 const observers = new WeakMap<object, Observer>()
 

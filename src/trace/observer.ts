@@ -52,7 +52,11 @@ export class Observer implements FrameLogTarget {
     this.#isConnecting = true
     const shown = this.#redactor.target(target)
     const lines = this.#show(headers)
-    this.#printHead(this.role === 'client' ? 'sent' : 'received', `${method} ${shown} HTTP/${httpVersion}`, lines)
+    this.#printHead(
+      this.role === 'client' ? 'sent' : 'received',
+      `${method} ${shown} HTTP/${httpVersion}`,
+      lines,
+    )
     if (!isListening('openline:handshake:request')) return
     publish('openline:handshake:request', { ...this.#base, method, target: shown, headers: joinLines(lines) })
   }

@@ -70,7 +70,7 @@ test.each([
   ['hello', "'hello'"],
   ['', "''"],
   ["it's", '"it\'s"'],
-  ['say "x"', "'say \"x\"'"],
+  ['say "x"', '\'say "x"\''],
   [`it's "x"`, `'it\\'s "x"'`],
 ])('quote puts %j into quotes as Python does', (text, quoted) => {
   expect(quote(text)).toBe(quoted)

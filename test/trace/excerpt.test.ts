@@ -13,7 +13,10 @@ test('remembers the beginning and the end, however a payload is cut and masked',
       (size, limit, places, key) => {
         const payload = pattern(size)
         const excerpt = new Excerpt(limit)
-        for (const chunk of cutAt(naiveMask(payload, key), places.map((place) => place % (size + 1)))) {
+        for (const chunk of cutAt(
+          naiveMask(payload, key),
+          places.map((place) => place % (size + 1)),
+        )) {
           // What is taken may lie anywhere in the memory it is in.
           const memory = new Uint8Array(chunk.length + 7)
           memory.set(chunk, 3)

@@ -36,7 +36,11 @@ test.each<[string, Uint8Array, string]>([
   ['half a close code', frame(0x88, hex('03')), 'CLOSE 03 [1 byte]'],
   ['a reserved opcode', frame(0x83, 'x'), "RESERVED 0x3 'x' [text, 1 byte]"],
   ['reserved bits', frame(0xb1, 'x'), "TEXT 'x' [1 byte, RSV2, RSV3]"],
-  ['a compressed message', frame(0xc1, deflate('hello'.repeat(9))), `TEXT '${'hello'.repeat(9)}' [45 bytes, 9 compressed]`],
+  [
+    'a compressed message',
+    frame(0xc1, deflate('hello'.repeat(9))),
+    `TEXT '${'hello'.repeat(9)}' [45 bytes, 10 compressed]`,
+  ],
   ['a compressed one that is broken', frame(0xc1, hex('ff')), 'TEXT ff [1 byte compressed]'],
   ['a frame that did not end', concat(header(0x82, 1000), hex('01 02')), 'BINARY 01 02 [1000 bytes, 2 came]'],
 ])('%s', (_, bytes, expected) => {
@@ -50,7 +54,10 @@ test('fragments of a compressed message are sized before and after', () => {
     lines.push(describeTracedFrame(each, 75, false))
   })
   reader.feed(concat(frame(0x41, payload), frame(0x80)))
-  expect(lines).toEqual(["TEXT 'hello' [5 bytes, 7 compressed, continued]", 'CONT [0 bytes, 0 compressed]'].map((text) => text.replace('CONT [', "CONT '' [")))
+  expect(lines).toEqual([
+    "TEXT 'hello' [5 bytes, 7 compressed, continued]",
+    "CONT '' [0 bytes, 0 compressed]",
+  ])
 })
 
 test('the masking is told of where it is wrong', () => {

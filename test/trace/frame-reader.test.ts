@@ -3,7 +3,18 @@ import { describe, expect, test } from 'vitest'
 import { describeTracedFrame } from '../../src/trace/frame-line.ts'
 import { type CompressionFacts, type FrameFacts, FrameReader } from '../../src/trace/frame-reader.ts'
 import { deflate, noise, prose } from '../connection/support.ts'
-import { chunksOf, closePayload, concat, cutAt, frame, header, hex, pattern, RFC_KEY, utf8 } from '../support/bytes.ts'
+import {
+  chunksOf,
+  closePayload,
+  concat,
+  cutAt,
+  frame,
+  header,
+  hex,
+  pattern,
+  RFC_KEY,
+  utf8,
+} from '../support/bytes.ts'
 
 const KEPT = { keepsWindow: true }
 
@@ -142,7 +153,7 @@ describe('FrameReader decompresses', () => {
     const wire = [frame(0xc1, hex('ff ff')), frame(0xc1, deflate('a')), frame(0x81, 'b')]
     expect(lines(wire, KEPT)).toEqual([
       'TEXT ff ff [2 bytes compressed]',
-      'TEXT 4b 04 00 [3 bytes compressed]',
+      'TEXT 4a 04 00 [3 bytes compressed]',
       "TEXT 'b' [1 byte]",
     ])
     expect(lines(wire, { keepsWindow: false })[1]).toBe("TEXT 'a' [1 byte, 3 compressed]")

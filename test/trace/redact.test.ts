@@ -37,12 +37,20 @@ test.each([
   expect(isSecretName(name)).toBe(true)
 })
 
-test.each(['Host', 'Origin', 'room', 'encoding', 'monkey', 'passenger'.slice(0, 3), 'author', 'User-Agent', 'v', ''])(
-  '%s is none',
-  (name) => {
-    expect(isSecretName(name)).toBe(false)
-  },
-)
+test.each([
+  'Host',
+  'Origin',
+  'room',
+  'encoding',
+  'monkey',
+  'passenger'.slice(0, 3),
+  'author',
+  'User-Agent',
+  'v',
+  '',
+])('%s is none', (name) => {
+  expect(isSecretName(name)).toBe(false)
+})
 
 describe('headers', () => {
   test.each([
@@ -59,7 +67,11 @@ describe('headers', () => {
     ['Sec-WebSocket-Accept', 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=', 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='],
     ['WWW-Authenticate', 'Digest realm="r", nonce="n"', 'Digest realm="r", nonce="n"'],
     ['Sec-WebSocket-Extensions', 'permessage-deflate; client_max_window_bits=15', undefined],
-    ['Location', 'wss://user:pass@example.com/x?token=abc&room=1', 'wss://***@example.com/x?token=***&room=1'],
+    [
+      'Location',
+      'wss://user:pass@example.com/x?token=abc&room=1',
+      'wss://***@example.com/x?token=***&room=1',
+    ],
     ['Location', 'https://a@b@example.com/#access_token=abc', 'https://***@example.com/#access_token=***'],
     ['Referer', 'https://example.com/?a=1;key=2', 'https://example.com/?a=1;key=***'],
     ['X-Anything', `seen ${JWT}`, 'seen ***'],
@@ -101,7 +113,9 @@ test.each([
 
 describe('with a function of the user', () => {
   test('hides more', () => {
-    const own = new Redactor((name, value) => (name === 'X-Tenant' || name === 'room' ? value.length.toString() : undefined))
+    const own = new Redactor((name, value) =>
+      name === 'X-Tenant' || name === 'room' ? value.length.toString() : undefined,
+    )
     expect(own.header('X-Tenant', 'acme')).toBe('4')
     expect(own.header('X-Other', 'acme')).toBe('acme')
     expect(own.target('/?room=abc&v=1')).toBe('/?room=3&v=1')
