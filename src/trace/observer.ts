@@ -118,7 +118,7 @@ export class Observer implements FrameLogTarget {
     this.#isOver = true
     if (info.error !== undefined) this.#printError(info.error)
     this.print('= connection is CLOSED')
-    this.print(`% ${this.#redactor.text(info.diagnosis)}`)
+    this.print(`% ${this.#redactor.message(info.diagnosis)}`)
     if (isListening('openline:connection:close')) {
       publish('openline:connection:close', { ...this.#base, connection, info })
     }
@@ -154,7 +154,7 @@ export class Observer implements FrameLogTarget {
 
   #printError(error: unknown): void {
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    this.print(`! ${this.#redactor.text(words)}`)
+    this.print(`! ${this.#redactor.message(words)}`)
   }
 }
 

@@ -61,6 +61,11 @@ export class Redactor {
       .replace(JSON_WEB_TOKEN, HIDDEN)
   }
 
+  /** The message of an error as it is shown: what it quotes of a peer may be a token, too. */
+  message(text: string): string {
+    return this.text(text).replace(/"[^"]*"/g, (quoted) => (looksLikeToken(quoted) ? `"${HIDDEN}"` : quoted))
+  }
+
   #ask(name: string, value: string): string {
     if (this.#own === undefined) return value
     try {

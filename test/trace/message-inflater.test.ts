@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Excerpt } from '../../src/trace/excerpt.ts'
 import { MessageInflater, MOST_DECOMPRESSED } from '../../src/trace/message-inflater.ts'
 import { deflate, prose } from '../connection/support.ts'
@@ -75,6 +75,26 @@ describe('with empty windows', () => {
     expect(inflater.isLost).toBe(false)
     inflater.close()
   })
+})
+
+test('decompresses nothing where zlib cannot be driven at once', async () => {
+  vi.resetModules()
+  vi.stubEnv('OPENLINE_SYNC_ZLIB', 'off')
+  onTestFinished(() => {
+    vi.unstubAllEnvs()
+    vi.resetModules()
+  })
+  const module = await import('../../src/trace/message-inflater.ts')
+  for (const keepsWindow of [true, false]) {
+    const excerpt = new Excerpt(1000)
+    const inflater = new module.MessageInflater(excerpt, keepsWindow)
+    inflater.begin()
+    inflater.add(deflate(first), 0, 10)
+    inflater.finish()
+    expect(inflater.isLost).toBe(true)
+    expect(excerpt.size).toBe(0)
+    inflater.close()
+  }
 })
 
 test('takes nothing after it was closed', () => {

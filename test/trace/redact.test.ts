@@ -111,6 +111,19 @@ test.each([
   expect(redactor.target(target)).toBe(shown)
 })
 
+test('messages of errors do not quote tokens', () => {
+  const token = '9f86d081884c7d659a2feaa0c55ad015'
+  expect(redactor.message(`the client's list "bearer, ${token}," is malformed`)).toBe(
+    'the client\'s list "***" is malformed',
+  )
+  expect(redactor.message('the host "a" with the target "/?token=b&room=1"')).toBe(
+    'the host "a" with the target "/?token=***&room=1"',
+  )
+  expect(redactor.message('the host "127.0.0.1:8765" is not one of the option "hosts"')).toBe(
+    'the host "127.0.0.1:8765" is not one of the option "hosts"',
+  )
+})
+
 describe('with a function of the user', () => {
   test('hides more', () => {
     const own = new Redactor((name, value) =>
@@ -148,7 +161,7 @@ test('takes time in proportion to what it reads', () => {
   for (const pump of ['eyJaaaaaa-', '//', '?', '?a', '&a=', ';', '%', 'aA1', '?token=', 'eyJaaaaaa.']) {
     const value = pump.repeat(Math.ceil(200_000 / pump.length))
     const start = performance.now()
-    redactor.text(value)
+    redactor.message(value)
     redactor.header('Sec-WebSocket-Protocol', value)
     isSecretName(value)
     expect(performance.now() - start, pump).toBeLessThan(3000)
