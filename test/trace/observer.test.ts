@@ -375,3 +375,29 @@ test('a sink that throws hurts no connection', async () => {
   expect(await client.receive()).toBe('x')
   expect(await client.close()).toMatchObject({ code: 1000, clean: true })
 })
+
+test('what a sink sends all the same goes out whole, and in order', async () => {
+  const lines: string[] = []
+  const pair = connectedPair({
+    server: {
+      compression: false,
+      trace: {
+        sink: (line) => {
+          lines.push(line)
+          if (line.startsWith('> BINARY') || line.startsWith('< TEXT')) void pair.server.send(`after ${line}`)
+        },
+      },
+    },
+  })
+  const { client, server } = pair
+  // Large enough to be written in two parts: the header, and the payload by reference.
+  const large = new Uint8Array(100_000).fill(7)
+  void server.send(large)
+  void client.send('hi')
+  expect(Buffer.compare((await client.receive()) as Uint8Array, large)).toBe(0)
+  expect(await client.receive()).toMatch(/^after > BINARY 07 .*\[100000 bytes\]$/)
+  expect(await server.receive()).toBe('hi')
+  expect(await client.receive()).toBe("after < TEXT 'hi' [2 bytes]")
+  expect(lines.filter((line) => line.startsWith("> TEXT 'after > BINARY"))).toHaveLength(1)
+  expect(await client.close()).toMatchObject({ code: 1000, clean: true })
+})
