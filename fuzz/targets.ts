@@ -11,6 +11,7 @@ import { handshakeResponse } from './targets/handshake-response.ts'
 import { headerGrammar } from './targets/header-grammar.ts'
 import { messages } from './targets/messages.ts'
 import { pair } from './targets/pair.ts'
+import { trace } from './targets/trace.ts'
 import { url } from './targets/url.ts'
 import { utf8 } from './targets/utf8.ts'
 
@@ -27,4 +28,5 @@ export const targets: readonly Target[] = [
   url,
   pair,
   differential,
+  trace,
 ]

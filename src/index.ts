@@ -15,6 +15,7 @@ export type { LinkState as ConnectionState } from './connection/link.ts'
 export type { MessageStreams } from './connection/message-streams.ts'
 export type { ConnectionOptions, Logger } from './connection/options.ts'
 export type { MessageSource, Piece, Sendable, SendOptions } from './connection/sendable.ts'
+export type { TraceOptions } from './connection/trace-options.ts'
 export type { CompressionOptions } from './deflate/options.ts'
 // Errors
 export {
@@ -67,4 +68,16 @@ export {
   fibonacciBackoff,
   fixedBackoff,
 } from './timing/backoff.ts'
+// Observability
+export type {
+  ConnectionCloseFact,
+  ConnectionFact,
+  ConnectionOpenFact,
+  DiagnosticsChannels,
+  FrameFact,
+  HandshakeErrorFact,
+  HandshakeRequestFact,
+  HandshakeResponseFact,
+} from './trace/channels.ts'
+export { enableTrace } from './trace/enable-trace.ts'
 export type { Address } from './transport/transport.ts'

@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   transport: 1,
   timing: 1,
   connection: 2,
+  trace: 2,
   client: 3,
   reconnect: 3,
   server: 3,
@@ -34,6 +35,7 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'errors.ts -> protocol': 'close codes are a leaf too, and errors explain them',
   'deflate -> timing': 'windows that were not used for long are given back, and time is an argument',
   'reconnect -> client': 'only the type of the options: how to connect is an argument',
+  'trace -> connection': 'a trace tells of connections, which know nothing of it but their option',
   'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 

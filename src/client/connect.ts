@@ -3,12 +3,13 @@
 import { Connection } from '../connection/connection.ts'
 import { Link } from '../connection/link.ts'
 import { joinHeaders } from '../handshake/http1.ts'
-import { parseWebSocketUrl } from '../handshake/url.ts'
+import { parseWebSocketUrl, type WebSocketUrl } from '../handshake/url.ts'
 import { engine } from '../kernel/engine.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
+import { type Observer, observe } from '../trace/observer.ts'
 import { prepareSockets, SocketTransport } from '../transport/socket-transport.ts'
 import { dialHttp1 } from './dial-http1.ts'
-import { type ConnectOptions, resolveConnectOptions } from './options.ts'
+import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.ts'
 
 /**
  * Connect to a WebSocket server at a `ws:`, `wss:` or `ws+unix:` URL; credentials in it are sent as Basic
@@ -32,12 +33,28 @@ export async function connect<Data = unknown>(
 ): Promise<Connection<Data>> {
   const address = parseWebSocketUrl(url)
   const resolved = resolveConnectOptions(options)
-  const { signal } = resolved
-  if (signal?.aborted) throw signal.reason
+  if (resolved.signal?.aborted) throw resolved.signal.reason
   await prepareSockets()
+  const observer = observe('client', resolved.connection.trace)
+  try {
+    return await open(address, resolved, options, observer)
+  } catch (error) {
+    observer?.failed(error)
+    throw error
+  }
+}
+
+async function open<Data>(
+  address: WebSocketUrl,
+  resolved: ResolvedConnectOptions,
+  options: ConnectOptions<Data>,
+  observer: Observer | undefined,
+): Promise<Connection<Data>> {
+  const { signal } = resolved
   const { socket, head, requestHeaders, response, subprotocol, extensions } = await dialHttp1(
     address,
     resolved,
+    observer,
   )
   // Aborted since the socket was handed over: nobody is left to close it.
   if (signal?.aborted) {
@@ -50,7 +67,7 @@ export async function connect<Data = unknown>(
     link = new Link({
       role: 'client',
       engine,
-      transport,
+      transport: observer?.tap(transport, extensions.header) ?? transport,
       wheel: systemWheel,
       options: resolved.connection,
       extensions,
@@ -68,6 +85,7 @@ export async function connect<Data = unknown>(
     extensions: extensions.header,
     data: options.data as Data,
   })
+  observer?.opened(connection)
   connection.start(options.handler)
   return connection
 }

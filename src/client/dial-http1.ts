@@ -11,6 +11,8 @@ import { buildRequestHeaders, checkResponse, joinHeaders } from '../handshake/ht
 import { encodeKey } from '../handshake/key.ts'
 import type { WebSocketUrl } from '../handshake/url.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
+import { headerLines } from '../trace/handshakes.ts'
+import type { Observer } from '../trace/observer.ts'
 import type { ResolvedConnectOptions } from './options.ts'
 
 /** Hold what dialling brought. */
@@ -38,7 +40,11 @@ const REFUSAL_BODY_TIME = 1000
  * Open the TCP or TLS connection and make the opening handshake. Rejects with HandshakeError,
  * HandshakeRejectedError, WebSocketTimeoutError, or the signal's reason.
  */
-export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): Promise<Dialled> {
+export function dialHttp1(
+  url: WebSocketUrl,
+  options: ResolvedConnectOptions,
+  observer?: Observer,
+): Promise<Dialled> {
   const { openTimeout, signal, subprotocols, tls } = options
   if (signal?.aborted) return Promise.reject(signal.reason)
   const key = encodeKey(randomBytes(16))
@@ -53,6 +59,7 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
     userAgent: options.userAgent,
     headers: options.headers,
   })
+  observer?.request('GET', url.target, headers)
   return new Promise((resolve, reject) => {
     const request = (url.secure ? httpsRequest : httpRequest)({
       ...(url.secure ? tls : {}),
@@ -98,6 +105,7 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       else refuse()
     })
     request.on('upgrade', (response, socket, head) => {
+      observeResponse(observer, response)
       try {
         checkHeaderCount(response)
         const handshake = checkResponse(toHead(response), { key, subprotocols })
@@ -111,6 +119,7 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
       }
     })
     request.on('response', (response) => {
+      observeResponse(observer, response)
       try {
         checkHeaderCount(response)
         if (response.statusCode === 101) throw brokenUpgrade(response, key, subprotocols)
@@ -136,6 +145,11 @@ export function dialHttp1(url: WebSocketUrl, options: ResolvedConnectOptions): P
     })
     request.end()
   })
+}
+
+function observeResponse(observer: Observer | undefined, response: IncomingMessage): void {
+  const { statusCode = 0, statusMessage = '', rawHeaders } = response
+  observer?.response(statusCode, statusMessage, headerLines(rawHeaders))
 }
 
 function basicCredentials({ username, password }: WebSocketUrl): string | undefined {

@@ -11,8 +11,12 @@ import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
 import { checkExtensions, type ExtensionDefinition } from './extensions.ts'
+import { checkTrace, type TraceOptions } from './trace-options.ts'
 
-/** Take log lines: any object with these methods, such as `console`. */
+/**
+ * Take log lines: `console`, or a logger of pino, bunyan or winston, or any object with these methods. Those of pino and
+ * bunyan get `(error, message)`, all others `(message, error)`.
+ */
 export interface Logger {
   error(...values: unknown[]): void
 }
@@ -110,6 +114,12 @@ export interface ConnectionOptions {
    * @default console
    */
   readonly logger?: Logger
+  /**
+   * Print the handshake and every frame of this connection, or of each connection of this server; `false` leaves it
+   * out when `enableTrace()` is on.
+   * @default what `enableTrace()` was told
+   */
+  readonly trace?: boolean | TraceOptions
 }
 
 /** Hold the options with all defaults filled in. `Infinity` stands for a timeout that is off. */
@@ -128,6 +138,8 @@ export interface ResolvedConnectionOptions {
   readonly sendHighWaterMark: number
   readonly maxBufferedAmount: number
   readonly logger: Logger
+  /** `undefined` leaves it to `enableTrace()`. */
+  readonly trace: boolean | TraceOptions | undefined
 }
 
 const PING_INTERVAL = 20_000
@@ -156,6 +168,7 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
   checkExtensions(extensions)
   const logger = options.logger ?? console
   if (typeof logger?.error !== 'function') throw new TypeError('logger must have a method error()')
+  checkTrace(options.trace)
   return {
     pingInterval: checkDuration('pingInterval', options.pingInterval ?? PING_INTERVAL),
     pingTimeout: checkDuration('pingTimeout', options.pingTimeout ?? PING_TIMEOUT),
@@ -177,6 +190,7 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
     sendHighWaterMark: checkCount('sendHighWaterMark', options.sendHighWaterMark ?? SEND_HIGH_WATER_MARK, 0),
     maxBufferedAmount: checkCount('maxBufferedAmount', options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 0),
     logger,
+    trace: options.trace,
   }
 }
 

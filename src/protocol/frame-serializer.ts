@@ -58,8 +58,7 @@ export class FrameSerializer {
     const headerSize = this.#headerSize(size)
     if (size >= BY_REFERENCE_FROM && this.#maskingKeys === undefined) {
       const start = output.reserve(headerSize)
-      this.#finish(first, start, start + headerSize, size)
-      output.commit(start + headerSize)
+      output.commit(writeHeader(output.bytes, start, first, 0, size))
       output.appendByReference(payload)
       return
     }

@@ -144,7 +144,7 @@ export class BaseApp implements AsyncDisposable {
   onError(error: unknown, context: AppErrorContext): void | Promise<void> {
     const { onError } = this.#callbacks
     if (onError !== undefined) return onError.call(this.#options, this, error, context)
-    ;(this.#options.logger ?? console).error('openline: WebSocketApp failed', error)
+    reportError(this.#options.logger ?? console, 'WebSocketApp failed', error)
   }
 
   /** The run is over; `undefined` when no connection was ever open. Called once for each run, last. */
@@ -156,7 +156,7 @@ export class BaseApp implements AsyncDisposable {
   onDrop(message: Sendable, reason: DropReason): void {
     const { onDrop } = this.#callbacks
     if (onDrop !== undefined) onDrop.call(this.#options, this, message, reason)
-    else (this.#options.logger ?? console).error(`openline: WebSocketApp dropped a message (${reason})`)
+    else reportError(this.#options.logger ?? console, 'WebSocketApp dropped a message', reason)
   }
 
   get #callbacks(): AppCallbacks<BaseApp> {

@@ -16,6 +16,8 @@ import { selectSubprotocol } from '../handshake/subprotocol.ts'
 import { engine } from '../kernel/engine.ts'
 import { CloseCode } from '../protocol/close-code.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
+import { observeRequest } from '../trace/handshakes.ts'
+import type { Observer } from '../trace/observer.ts'
 import { beginTurn, endTurn } from '../transport/flush-queue.ts'
 import { SocketTransport } from '../transport/socket-transport.ts'
 import { acceptValue } from './accept-value.ts'
@@ -71,11 +73,12 @@ export class Acceptor<Data> {
       return
     }
     const transport = new SocketTransport(socket, head, engine.kernel)
+    const observer = observeRequest(request, socket, this.#options.connection.trace)
     try {
       const handshake = this.#judge(request, socket)
       const { onHandshake } = this.#options
-      if (onHandshake === undefined) this.#open(request, transport, handshake, undefined as Data)
-      else void this.#decide(request, socket, transport, handshake)
+      if (onHandshake === undefined) this.#open(request, transport, handshake, undefined as Data, observer)
+      else void this.#decide(request, socket, transport, handshake, observer)
     } catch (error) {
       if (isVerdict(error)) refuse(socket, error)
       else this.#fail(socket, error, 'a handshake failed')
@@ -135,13 +138,16 @@ export class Acceptor<Data> {
     socket: Duplex,
     transport: SocketTransport,
     handshake: ClientHandshake,
+    observer: Observer | undefined,
   ): Promise<void> {
     const { openTimeout, onHandshake } = this.#options
     const controller = new AbortController()
     // Each stops waiting at once: a decision that never comes must not keep the request and its socket.
     const onClose = (): void => {
       stopWaiting()
-      controller.abort(new Error('the client went away'))
+      const error = new Error('the client went away')
+      observer?.failed(error)
+      controller.abort(error)
     }
     const onStop = (error: HandshakeError): void => {
       stopWaiting()
@@ -172,7 +178,7 @@ export class Acceptor<Data> {
         await refuseWithResponse(socket, decision)
       } else {
         stopWaiting()
-        this.#open(request, transport, handshake, decision as Data)
+        this.#open(request, transport, handshake, decision as Data, observer)
       }
     } catch (error) {
       if (controller.signal.aborted) return
@@ -183,7 +189,13 @@ export class Acceptor<Data> {
     }
   }
 
-  #open(request: IncomingMessage, transport: SocketTransport, handshake: ClientHandshake, data: Data): void {
+  #open(
+    request: IncomingMessage,
+    transport: SocketTransport,
+    handshake: ClientHandshake,
+    data: Data,
+    observer: Observer | undefined,
+  ): void {
     const subprotocol = selectSubprotocol(this.#options.subprotocols, handshake.subprotocols)
     const { connection: options } = this.#options
     const extensions = acceptExtensions(handshake.extensions, options, systemWheel)
@@ -195,10 +207,11 @@ export class Acceptor<Data> {
       headers: this.#options.headers,
     })
     transport.writeLatin1(response)
+    observer?.responseText(response)
     const link = new Link({
       role: 'server',
       engine,
-      transport,
+      transport: observer?.tap(transport, extensions.header) ?? transport,
       wheel: systemWheel,
       options,
       extensions,
@@ -213,6 +226,7 @@ export class Acceptor<Data> {
     })
     this.#connections.add(connection)
     link.onceClosed(this.#forget, connection)
+    observer?.opened(connection)
     if (typeof this.#handler === 'function') {
       connection.start()
       this.#run(this.#handler, connection, link)

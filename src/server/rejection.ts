@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream'
 import type { HandshakeError } from '../errors.ts'
 import { formatRefusal } from '../handshake/http1.ts'
+import { observerOf } from '../trace/handshakes.ts'
 
 // A client that does not read its refusal is not waited for.
 const LINGER = 1000
@@ -17,6 +18,7 @@ export function refuse(socket: Duplex, error: HandshakeError): void {
     // Who cannot be answered is not let in either.
     socket.destroy()
   }
+  observerOf(socket)?.failed(error)
 }
 
 /** Answer with a response of the user's. */
@@ -34,6 +36,7 @@ function retryHeaders({ status }: HandshakeError): [string, string][] {
 function send(socket: Duplex, response: string): void {
   if (socket.destroyed || socket.writableEnded) return
   socket.end(response)
+  observerOf(socket)?.responseText(response)
   // Reading on lets the client's bytes drain, so that no reset overtakes the answer.
   socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER)

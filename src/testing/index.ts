@@ -10,6 +10,7 @@ import { engine } from '../kernel/engine.ts'
 import type { Role } from '../protocol/protocol.ts'
 import type { Clock } from '../timing/clock.ts'
 import { systemWheel, TimerWheel } from '../timing/timer-wheel.ts'
+import { observe } from '../trace/observer.ts'
 import { MemoryTransport, type MemoryTransportOptions } from '../transport/memory-transport.ts'
 
 export type { Clock } from '../timing/clock.ts'
@@ -52,10 +53,11 @@ export function connectedPair(options: PairOptions = {}): ConnectedPair {
     client: confirmExtensions(parseExtensionHeader(accepted.header) ?? [], resolved.client, wheel),
   }
   const make = (role: Role, transport: MemoryTransport): Connection => {
+    const observer = observe(role, resolved[role].trace)
     const link = new Link({
       role,
       engine,
-      transport,
+      transport: observer?.tap(transport, accepted.header) ?? transport,
       wheel,
       options: resolved[role],
       extensions: extensions[role],
@@ -68,6 +70,7 @@ export function connectedPair(options: PairOptions = {}): ConnectedPair {
       extensions: accepted.header,
       data: undefined,
     })
+    observer?.opened(connection)
     connection.start(options[role]?.handler)
     return connection
   }

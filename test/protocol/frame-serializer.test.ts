@@ -77,6 +77,18 @@ describe('server', () => {
     expect(serialize('server', (to) => to.writeBytes(0xf2, hex('01')))).toEqual(hex('f2 01 01'))
   })
 
+  test('commits of a frame by reference the header only, so that whoever watches sees nothing else', () => {
+    const output = new PoisonedOutput()
+    const commit = output.commit.bind(output)
+    const ends: number[] = []
+    output.commit = (end) => {
+      ends.push(end)
+      commit(end)
+    }
+    new FrameSerializer(output, portablePlatform, undefined).writeBytes(BINARY, pattern(65_536))
+    expect(ends).toEqual([10])
+  })
+
   test('sends a payload from 65,536 bytes on by reference, and a smaller one as a copy', () => {
     const output = new PoisonedOutput()
     const given: Uint8Array[] = []
