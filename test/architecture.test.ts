@@ -18,6 +18,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   timing: 1,
   connection: 2,
   client: 3,
+  reconnect: 3,
   server: 3,
   app: 4,
   'event-loop': 4,
@@ -31,6 +32,7 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'handshake -> errors.ts': 'errors are a leaf that every layer may use',
   'errors.ts -> protocol': 'close codes are a leaf too, and errors explain them',
   'deflate -> timing': 'windows that were not used for long are given back, and time is an argument',
+  'transport -> timing': 'it is noted when bytes were sent, and time is an argument',
   'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 

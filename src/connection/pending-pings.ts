@@ -16,6 +16,13 @@ interface PendingPing {
 export class PendingPings {
   /** In the order of sending. */
   #pings: PendingPing[] = []
+  /** Time from the last answered ping to its pong, in ms; `undefined` before the first. */
+  latency: number | undefined
+  /** The latency averaged over all pings that were answered, with more weight on late ones, in ms. */
+  smoothedLatency: number | undefined
+  /** When the last ping was sent, and when the last pong that answered one came, in whole ms. */
+  sentAt: number | undefined
+  answeredAt: number | undefined
 
   get size(): number {
     return this.#pings.length
@@ -64,6 +71,7 @@ export class PendingPings {
   /** Note a ping that was sent; without `settle` it is a heartbeat, for which nobody waits. */
   add(payload: Uint8Array, sentAt: number, settle: PendingPing['settle']): void {
     if (settle === undefined) this.#forgetOldHeartbeat()
+    this.sentAt = Math.trunc(sentAt)
     this.#pings.push({ payload: keyOf(payload), sentAt, settle })
   }
 
@@ -78,7 +86,17 @@ export class PendingPings {
     if (index === -1) return undefined
     const answered = this.#pings.splice(0, index + 1)
     for (const ping of answered) ping.settle?.resolve(now - ping.sentAt)
-    return now - answered[index]!.sentAt
+    this.answeredAt = Math.trunc(now)
+    const latency = now - answered[index]!.sentAt
+    this.#measure(latency)
+    return latency
+  }
+
+  // RFC 6298 section 2: SRTT <- (1 - alpha) * SRTT + alpha * R', with alpha = 1/8.
+  #measure(latency: number): void {
+    const smoothed = this.smoothedLatency ?? latency
+    this.latency = latency
+    this.smoothedLatency = smoothed + (latency - smoothed) / 8
   }
 
   #forgetOldHeartbeat(): void {

@@ -10,10 +10,15 @@ interface FakeTimer {
 /** Be a clock that only `advance` moves. */
 export class FakeClock implements Clock {
   #now = 0
+  #asleep = 0
   readonly #timers = new Set<FakeTimer>()
 
   now(): number {
     return this.#now
+  }
+
+  timeOfDay(): number {
+    return this.#now + this.#asleep
   }
 
   setTimeout(callback: () => void, delay: number): unknown {
@@ -51,6 +56,11 @@ export class FakeClock implements Clock {
       next.callback()
     }
     await settle()
+  }
+
+  /** Let the machine sleep for `ms`: only the time of day goes on. */
+  sleep(ms: number): void {
+    this.#asleep += ms
   }
 
   #next(until: number): FakeTimer | undefined {

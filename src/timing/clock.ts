@@ -3,8 +3,10 @@
 
 /** Give time. All times are in ms. */
 export interface Clock {
-  /** Monotonic time. */
+  /** Monotonic time. On some systems it stands still while the machine sleeps. */
   now(): number
+  /** The time of day, which goes on while the machine sleeps; without it, sleep is not noticed on some systems. */
+  timeOfDay?(): number
   /** Call once after `delay` ms; the timer does not keep the process alive. */
   setTimeout(callback: () => void, delay: number): unknown
   clearTimeout(timer: unknown): void
@@ -18,6 +20,7 @@ export const LONGEST_DELAY: number = 2 ** 31 - 1
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
+  timeOfDay: () => Date.now(),
   setTimeout: (callback, delay) => setTimeout(callback, delay).unref(),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
   afterInput: (callback) => {

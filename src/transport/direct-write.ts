@@ -6,6 +6,7 @@
 
 import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
 import { runLoopbackTrial } from './loopback-trial.ts'
 
@@ -22,6 +23,14 @@ interface WriteHandle {
   readonly writeQueueSize: number
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
   writev(request: WriteRequest, chunks: readonly Uint8Array[], areBuffers: true): number
+}
+
+/** What handles count, of sockets and of TLS. */
+interface CountingHandle {
+  /** Bytes that were handed to it. */
+  readonly bytesWritten?: unknown
+  /** Bytes of those that the system has not taken. */
+  readonly writeQueueSize?: unknown
 }
 
 /** Node's binding of streams: the class of requests, and where a handle says how its last write went. */
@@ -91,6 +100,16 @@ export function writeAllDirectly(
   writer: DirectWriter,
 ): number {
   return writeToSocket(socket, pieces.length === 1 ? pieces[0]! : pieces, writer)
+}
+
+/**
+ * Count the bytes that the system has taken from a stream: its growth shows how a large write goes on, of which the
+ * stream itself only tells the end. Where the handle does not count, what is left over stands for it.
+ */
+export function countTaken(stream: Duplex): number {
+  const { bytesWritten, writeQueueSize } = (stream as { _handle?: CountingHandle | null })._handle ?? {}
+  if (typeof bytesWritten !== 'number' || typeof writeQueueSize !== 'number') return -stream.writableLength
+  return bytesWritten - writeQueueSize
 }
 
 function writeToSocket(
