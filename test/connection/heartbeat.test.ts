@@ -182,7 +182,7 @@ describe('Heartbeat', () => {
       await clock.advance(10_000)
       expect(target.log).toEqual(['ping 20000'])
       target.activity++
-      await clock.advance(10_000)
+      await clock.advance(12_000)
       expect(target.log).toEqual(['ping 20000', 'ping 60000'])
     })
 

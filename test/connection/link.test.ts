@@ -781,13 +781,16 @@ describe.each(ROLES)('%s', (role) => {
         compression: false,
         line: { chunkSize: 100_000 },
       })
-      peer.pause()
+      // It takes a portion each second.
+      const take = peer.onData.bind(peer)
+      peer.onData = (bytes) => {
+        take(bytes)
+        peer.pause()
+      }
       void connection.send(new Uint8Array(1_500_000))
       for (let round = 0; round < 12; round++) {
         await clock.advance(1000)
-        // One portion.
         peer.resume()
-        queueMicrotask(() => peer.pause())
       }
       await settle()
       expect(peer.size).toBeGreaterThan(0)
@@ -840,8 +843,10 @@ describe.each(ROLES)('%s', (role) => {
       expect([connection.latency, connection.smoothedLatency]).toEqual([160, 90])
       await clock.advance(840)
       peer.send(PING)
+      await settle()
       await clock.advance(1000)
       void connection.send('x')
+      await settle()
       await clock.advance(500)
       peer.end()
       expect((await connection.closed).facts).toEqual({
@@ -928,7 +933,8 @@ describe.each(ROLES)('%s', (role) => {
       await clock.advance(6200)
       expect(connection.state).toBe('closing')
       expectCloseFrame(peer, 1001, 'lifetime over')
-      answerClose(role, peer, 1001)
+      peer.close(1001)
+      peer.end()
       const info = await connection.closed
       expect(info).toMatchObject({ code: 1001, initiator: 'local', clean: true, error: undefined })
       expect(info.facts).toMatchObject({ limit: 'maxLifetime', cause: 'lifetime' })
@@ -941,7 +947,8 @@ describe.each(ROLES)('%s', (role) => {
         closeTimeout: 2000,
         pingInterval: false,
       })
-      await clock.advance(60_100)
+      await clock.advance(53_900)
+      while (connection.state === 'open') await clock.advance(100)
       expect(connection.state).toBe('closing')
       await clock.advance(2200)
       expect(await connection.closed).toMatchObject({ code: 1001, clean: false, error: { phase: 'close' } })
@@ -966,7 +973,8 @@ describe.each(ROLES)('%s', (role) => {
       const { connection, peer, clock } = connectRaw(role, { maxLifetime: 60_000 })
       void connection.close()
       await settle()
-      answerClose(role, peer, 1000)
+      peer.close(1000)
+      peer.end()
       const info = await connection.closed
       peer.takeFrames()
       await clock.advance(120_000)

@@ -33,7 +33,7 @@ describe('explainError', () => {
     expect(constants.errno).toHaveProperty(code)
     const words = explainError(systemError(code))
     expect(words).toMatch(new RegExp(`^[a-z].+ \\(${code}\\)$`))
-    expect(words).not.toContain('read')
+    expect(words).not.toContain('read E')
   })
 
   test.each([

@@ -16,7 +16,7 @@ import {
   type Server,
   serve,
 } from '../../src/index.ts'
-import { masked, RawClient } from '../support/raw-client.ts'
+import { RawClient } from '../support/raw-client.ts'
 import { tlsCertificate, tlsKey } from '../support/tls.ts'
 import type { MortalOrder, MortalReport } from './mortal-process.ts'
 
@@ -345,44 +345,36 @@ describe('a peer that reads slowly', () => {
     'is not blamed while it takes a large message, %s',
     async (kind) => {
       const tls = kind === 'TLS' ? { tls: { cert: tlsCertificate, key: tlsKey } } : {}
-      const { server, accepted } = await serveHere({ ...WATCHFUL, ...tls, compression: false })
+      // The system reports room in steps of about a MiB: the next one must come within this time.
+      const pingTimeout = 1500
+      const { server, accepted } = await serveHere({
+        ...tls,
+        pingInterval: PING_INTERVAL,
+        pingTimeout,
+        compression: false,
+      })
       const raw = await RawClient.open({
         port: server.port,
         host: '127.0.0.1',
         ...(kind === 'TLS' ? { tls: { ca: tlsCertificate } } : {}),
       })
       const connection = await accepted
-      raw.socket.pause()
+      // It takes what it asks for, and no more is read ahead than a stream holds.
+      raw.socket.removeAllListeners('data')
+      raw.socket.on('readable', () => {})
       const size = 16 * MIB
       const sending = connection.send(new Uint8Array(size))
-      let received = 0
-      raw.socket.on('data', (chunk: Uint8Array) => {
-        received += chunk.length
-      })
       const start = performance.now()
-      // About 8 MiB/s in portions: several times pingInterval and pingTimeout for all.
-      while (received < size) {
-        raw.socket.resume()
-        const before = received
-        while (received - before < 256 * 1024 && received < size) await sleep(1)
-        raw.socket.pause()
-        await sleep(50)
+      // At most 3 MiB/s: several times as long as a peer that says nothing is given.
+      for (let received = 0; received < size; await sleep(20)) {
+        received += (raw.socket.read() as Uint8Array | null)?.length ?? 0
         expect(connection.state).toBe('open')
       }
       await sending
-      expect(performance.now() - start).toBeGreaterThan(2 * SILENT)
-      // What it has to say is read in the end: the pongs are behind the message.
-      raw.socket.resume()
-      raw.write(masked(0x8a))
-      await sleep(2 * PING_INTERVAL)
-      raw.write(masked(0x81, 'done'))
-      const echoed = endOf(connection)
-      // And one that falls silent then is given up all the same.
-      const { info, after } = await echoed
-      expect(info.facts).toMatchObject({ limit: 'pingTimeout' })
-      expect(after).toBeLessThan(PING_INTERVAL + 6 * PING_TIMEOUT + CLOSE_TIMEOUT + SLACK)
+      expect(performance.now() - start).toBeGreaterThan(2 * (PING_INTERVAL + pingTimeout))
+      expect(connection.state).toBe('open')
     },
-    30_000,
+    60_000,
   )
 })
 
