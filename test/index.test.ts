@@ -49,8 +49,11 @@ describe('openline exports', () => {
       'AcceptedMessages',
       'Address',
       'BroadcastOptions',
+      'CloseCause',
+      'CloseFacts',
       'CloseFrame',
       'CloseInfo',
+      'CloseLimit',
       'CloseOptions',
       'CompressionOptions',
       'ConnectOptions',
@@ -122,8 +125,11 @@ describe('openline/protocol exports', () => {
   test('these types', () => {
     expect(typeExports('src/protocol/index.ts')).toEqual([
       'AcceptedMessages',
+      'CloseCause',
+      'CloseFacts',
       'CloseFrame',
       'CloseInfo',
+      'CloseLimit',
       'Compression',
       'DataOpcode',
       'DecompressionSink',

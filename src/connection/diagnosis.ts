@@ -43,6 +43,9 @@ export const NOTHING_MEASURED: MeasuredFacts = {
 /** A standstill of this length, in ms, can cost a connection; shorter ones happen, and do no harm. */
 const LONG_STANDSTILL = 5000
 
+/** Bytes that are more than a few pings and a close frame, which always wait when a line is dead. */
+const MUCH_UNSENT = 1024
+
 /** A likely cause, and the sentence that tells of it. */
 interface Guess {
   readonly cause: CloseCause
@@ -117,7 +120,7 @@ function tellDetails({ received, error, measured }: Ending): string {
   if (isPingOpen && sincePing >= 1000 && limitOf(error) !== 'pingTimeout') {
     details.push(`our ping of ${describeDuration(sincePing)} ago was not answered`)
   }
-  if (unsent > 0) details.push(`${describeSize(unsent)} ${unsent === 1 ? 'was' : 'were'} still unsent`)
+  if (unsent >= MUCH_UNSENT) details.push(`${describeSize(unsent)} were still unsent`)
   return details.length === 0 ? '' : `; ${details.join(', ')}`
 }
 
@@ -195,7 +198,9 @@ function guessFromLimit(limit: CloseLimit, ending: Ending): Guess | undefined {
   const { unsent = 0 } = ending.measured
   switch (limit) {
     case 'pingTimeout':
-      if (unsent > 0) return { cause: 'slow-reader', words: 'Probably the peer does not read, or hangs' }
+      if (unsent >= MUCH_UNSENT) {
+        return { cause: 'slow-reader', words: 'Probably the peer does not read, or hangs' }
+      }
       return (
         guessOurFault(ending) ?? {
           cause: 'network',
@@ -203,7 +208,7 @@ function guessFromLimit(limit: CloseLimit, ending: Ending): Guess | undefined {
         }
       )
     case 'closeTimeout':
-      if (unsent > 0)
+      if (unsent >= MUCH_UNSENT)
         return { cause: 'slow-reader', words: 'Probably the peer does not read, or reads slowly' }
       return { cause: 'network', words: 'Probably the network drops packets, or the peer hangs' }
     case 'maxBufferedAmount':
@@ -277,7 +282,6 @@ export function describeDuration(ms: number): string {
 }
 
 function describeSize(bytes: number): string {
-  if (bytes < 1024) return bytes === 1 ? '1 byte' : `${bytes} bytes`
   const kib = bytes / 1024
   if (kib < 1024) return `${kib < 10 ? kib.toFixed(1) : Math.round(kib)} KiB`
   const mib = kib / 1024

@@ -10,6 +10,8 @@ export interface HeartbeatTarget {
   readonly activity: number
   /** True while we do not read, so that silence means nothing. */
   readonly isReadingPaused: boolean
+  /** True while we do not read for the one reason that the peer does not read either. */
+  readonly isPausedForDrain: boolean
   /** True while bytes of ours wait because the system takes no more. */
   readonly isBackedUp: boolean
   /** Grows with the bytes that the system takes. */
@@ -89,9 +91,8 @@ export class Heartbeat implements TimerTask {
 
   #judge(): void {
     if (this.#isStopped) return
-    const { activity, isReadingPaused } = this.#target
     const now = this.#wheel.clock.now()
-    if (activity !== this.#activityAtPing || isReadingPaused || this.#isTaking(now)) {
+    if (this.#target.activity !== this.#activityAtPing || this.#isTaking(now) || this.#isDeaf) {
       this.#activityAtPing = undefined
       // Pings keep their rhythm: the time that was spent waiting counts towards the interval.
       this.#schedule(Math.max(this.#interval - (now - this.#pingedAt), 0))
@@ -113,6 +114,12 @@ export class Heartbeat implements TimerTask {
       return
     }
     this.#target.heartbeatFailed()
+  }
+
+  /** True while silence means nothing, because we do not listen, and what waits to be sent does not speak for the peer either. */
+  get #isDeaf(): boolean {
+    const { isReadingPaused, isPausedForDrain } = this.#target
+    return isReadingPaused && !(isPausedForDrain && this.#takenAtPing !== undefined)
   }
 
   /** Tell whether the peer made room for bytes that waited when the ping was sent; see how long the rest may take it. */

@@ -320,6 +320,12 @@ export class Link
     return this.#isPaused || this.protocol.isBehind
   }
 
+  get isPausedForDrain(): boolean {
+    return (
+      this.#isPausedUntilDrain && !this.#isParsingPaused && !this.#isPausedByUser && !this.protocol.isBehind
+    )
+  }
+
   // --- closing ---
 
   /** Begin the closing handshake. Throw a RangeError for a code or reason that must not be sent. */

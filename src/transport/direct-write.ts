@@ -31,6 +31,8 @@ interface CountingHandle {
   readonly bytesWritten?: unknown
   /** Bytes of those that the system has not taken. */
   readonly writeQueueSize?: unknown
+  /** What carries a handle of TLS. */
+  readonly _parent?: CountingHandle | null
 }
 
 /** Node's binding of streams: the class of requests, and where a handle says how its last write went. */
@@ -104,11 +106,17 @@ export function writeAllDirectly(
 
 /**
  * Count the bytes that the system has taken from a stream: its growth shows how a large write goes on, of which the
- * stream itself only tells the end. Where the handle does not count, what is left over stands for it.
+ * stream itself only tells the end. Where no handle counts, what is left over stands for it.
  */
 export function countTaken(stream: Duplex): number {
-  const { bytesWritten, writeQueueSize } = (stream as { _handle?: CountingHandle | null })._handle ?? {}
-  if (typeof bytesWritten !== 'number' || typeof writeQueueSize !== 'number') return -stream.writableLength
+  const handle = (stream as { _handle?: CountingHandle | null })._handle
+  // TLS hands all that it has to the handle beneath it at once.
+  return taken(handle?._parent) ?? taken(handle) ?? -stream.writableLength
+}
+
+function taken(handle: CountingHandle | null | undefined): number | undefined {
+  const { bytesWritten, writeQueueSize } = handle ?? {}
+  if (typeof bytesWritten !== 'number' || typeof writeQueueSize !== 'number') return undefined
   return bytesWritten - writeQueueSize
 }
 

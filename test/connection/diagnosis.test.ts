@@ -117,9 +117,9 @@ describe('explainClose', () => {
     ],
     [
       'a reset that takes along what was waiting',
-      { error: systemError('ECONNRESET'), unsent: 1 },
-      `${RESET}; 1 byte was still unsent. ${KILLED}`,
-      { unsent: 1 },
+      { error: systemError('ECONNRESET'), unsent: 1024 },
+      `${RESET}; 1.0 KiB were still unsent. ${KILLED}`,
+      { unsent: 1024 },
     ],
     [
       'a write to nobody',

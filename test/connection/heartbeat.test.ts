@@ -6,6 +6,7 @@ import { TimerWheel } from '../../src/timing/timer-wheel.ts'
 class FakeTarget implements HeartbeatTarget {
   activity = 0
   isReadingPaused = false
+  isPausedForDrain = false
   isBackedUp = false
   taken = 0
   /** When pings went out and when the peer was given up. */
@@ -229,6 +230,27 @@ describe('Heartbeat', () => {
       target.taken = 5 * MIB
       await clock.advance(100_000)
       expect(target.log).toEqual(['ping 20000', 'failed 40000'])
+    })
+
+    test('gives up a peer that takes nothing also while we wait for that before we read', async () => {
+      const { clock, target } = begin(20_000, 20_000)
+      target.isAlive = false
+      target.isReadingPaused = true
+      target.isPausedForDrain = true
+      target.isBackedUp = true
+      await clock.advance(100_000)
+      expect(target.log).toEqual(['ping 20000', 'failed 40000'])
+    })
+
+    test('gives a peer time anew when bytes begin to wait after the ping', async () => {
+      const { clock, target } = begin(20_000, 20_000)
+      target.isAlive = false
+      await clock.advance(30_000)
+      target.isReadingPaused = true
+      target.isPausedForDrain = true
+      target.isBackedUp = true
+      await clock.advance(100_000)
+      expect(target.log).toEqual(['ping 20000', 'ping 40000', 'failed 60000'])
     })
 
     test('does not count what the system takes while nothing waits: that may reach nobody', async () => {

@@ -774,6 +774,19 @@ describe.each(ROLES)('%s', (role) => {
       expect(connection.state).toBe('open')
     })
 
+    test('fails a peer that takes nothing, also in callback style', async () => {
+      const { connection, peer, clock } = connectRaw(role, {
+        pingInterval: 5000,
+        pingTimeout: 2000,
+        compression: false,
+        handler: {},
+      })
+      peer.pause()
+      void connection.send(new Uint8Array(1_500_000))
+      await clock.advance(7200)
+      expect(connection.state).toBe('closing')
+    })
+
     test('does not blame a peer that takes what waits', async () => {
       const { connection, peer, clock } = connectRaw(role, {
         pingInterval: 5000,

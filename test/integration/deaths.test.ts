@@ -291,6 +291,20 @@ describe('a client', () => {
   })
 })
 
+describe('a client of a server in callback style', () => {
+  test('that has stopped reading is given up, though the server stops reading too', async () => {
+    const { server, accepted } = await serveHere({ ...WATCHFUL, compression: false })
+    const mortal = Mortal.start({ url: server.url, pingInterval: false })
+    const connection = await accepted
+    await mortal.report('opened')
+    mortal.signal('SIGSTOP')
+    void connection.send(new Uint8Array(32 * MIB))
+    const { info, after } = await endOf(connection)
+    expect(info.facts).toMatchObject({ cause: 'slow-reader', limit: 'pingTimeout' })
+    expect(after).toBeLessThan(2 * SILENT + CLOSE_TIMEOUT + SLACK)
+  })
+})
+
 describe('a line', () => {
   test('that drops all packets is noticed by both ends, with 1011', async () => {
     const { mortal, port } = await startServer(WATCHFUL)
@@ -347,11 +361,20 @@ describe('a peer that reads slowly', () => {
       const tls = kind === 'TLS' ? { tls: { cert: tlsCertificate, key: tlsKey } } : {}
       // The system reports room in steps of about a MiB: the next one must come within this time.
       const pingTimeout = 1500
-      const { server, accepted } = await serveHere({
-        ...tls,
-        pingInterval: PING_INTERVAL,
-        pingTimeout,
-        compression: false,
+      // A coroutine: callback style would stop reading meanwhile.
+      let accept!: (connection: Connection) => void
+      const accepted = new Promise<Connection>((resolve) => {
+        accept = resolve
+      })
+      const server = await serve(
+        async (connection) => {
+          accept(connection)
+          await connection.closed
+        },
+        { ...tls, pingInterval: PING_INTERVAL, pingTimeout, compression: false, host: '127.0.0.1' },
+      )
+      onTestFinished(async () => {
+        await server.close({ timeout: 1 })
       })
       const raw = await RawClient.open({
         port: server.port,
