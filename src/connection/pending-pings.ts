@@ -18,14 +18,26 @@ export class PendingPings {
   #pings: PendingPing[] = []
   /** Time from the last answered ping to its pong, in ms; `undefined` before the first. */
   latency: number | undefined
-  /** The latency averaged over all pings that were answered, with more weight on late ones, in ms. */
-  smoothedLatency: number | undefined
-  /** When the last ping was sent, and when the last pong that answered one came, in whole ms. */
-  sentAt: number | undefined
+  /** In whole μs, which need no box of their own. */
+  #smoothed: number | undefined
+  /** When the last pong came that answered a ping, in whole ms. */
   answeredAt: number | undefined
 
   get size(): number {
     return this.#pings.length
+  }
+
+  /** The latency averaged over all pings that were answered, with more weight on late ones, in ms. */
+  get smoothedLatency(): number | undefined {
+    return this.#smoothed === undefined ? undefined : this.#smoothed / 1000
+  }
+
+  /** When the last ping was sent that was not given up, in whole ms. */
+  get sentAt(): number | undefined {
+    const sentAt =
+      this.#pings.at(-1)?.sentAt ??
+      (this.answeredAt === undefined ? undefined : this.answeredAt - this.latency!)
+    return sentAt === undefined ? undefined : Math.round(sentAt)
   }
 
   /** Throw a StateError when a ping with this payload is under way: its pong would be ambiguous. */
@@ -71,7 +83,6 @@ export class PendingPings {
   /** Note a ping that was sent; without `settle` it is a heartbeat, for which nobody waits. */
   add(payload: Uint8Array, sentAt: number, settle: PendingPing['settle']): void {
     if (settle === undefined) this.#forgetOldHeartbeat()
-    this.sentAt = Math.trunc(sentAt)
     this.#pings.push({ payload: keyOf(payload), sentAt, settle })
   }
 
@@ -94,9 +105,10 @@ export class PendingPings {
 
   // RFC 6298 section 2: SRTT <- (1 - alpha) * SRTT + alpha * R', with alpha = 1/8.
   #measure(latency: number): void {
-    const smoothed = this.smoothedLatency ?? latency
+    const measured = Math.round(latency * 1000)
+    const smoothed = this.#smoothed ?? measured
     this.latency = latency
-    this.smoothedLatency = smoothed + (latency - smoothed) / 8
+    this.#smoothed = Math.round(smoothed + (measured - smoothed) / 8)
   }
 
   #forgetOldHeartbeat(): void {

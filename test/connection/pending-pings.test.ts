@@ -106,11 +106,13 @@ describe('PendingPings', () => {
   test('notes when the last ping was sent and answered', () => {
     const pings = new PendingPings()
     expect([pings.sentAt, pings.answeredAt]).toEqual([undefined, undefined])
-    pings.add(utf8('a'), 10.7, undefined)
-    pings.add(utf8('b'), 20.7, undefined)
-    pings.acknowledge(utf8('a'), 30.7)
-    pings.acknowledge(utf8('none'), 40.7)
+    pings.add(utf8('a'), 10.2, undefined)
+    pings.add(utf8('b'), 20.2, undefined)
+    pings.acknowledge(utf8('a'), 30.2)
+    pings.acknowledge(utf8('none'), 40.2)
     expect([pings.sentAt, pings.answeredAt]).toEqual([20, 30])
+    pings.acknowledge(utf8('b'), 50.2)
+    expect([pings.sentAt, pings.answeredAt]).toEqual([20, 50])
   })
 
   test('bounds the heartbeats that nobody answers, and no pings of users', () => {
