@@ -10,6 +10,8 @@ export interface HeartbeatTarget {
   readonly activity: number
   /** True while we do not read, so that silence means nothing. */
   readonly isReadingPaused: boolean
+  /** ms for which we did not read, up to the last time that we read again. */
+  readonly timePaused: number
   /** True while we do not read for the one reason that the peer does not read either. */
   readonly isPausedForDrain: boolean
   /** True while bytes of ours wait because the system takes no more. */
@@ -42,7 +44,7 @@ export class Heartbeat implements TimerTask {
   /** When the ping went out, and how much of the timeout was waited for on purpose since. */
   #pingedAt = 0
   #waited = 0
-  /** When the timer should have fired, to the millisecond, on a clock that does not stand still while the machine sleeps. */
+  /** When the timer should have fired, to the millisecond, on a clock that also counts time for which nobody is blamed. */
   #expected = 0
   /** Until when silence is excused, because the peer reads slowly what the system has taken of ours. */
   #patientUntil = 0
@@ -98,10 +100,11 @@ export class Heartbeat implements TimerTask {
       this.#schedule(Math.max(this.#interval - (now - this.#pingedAt), 0))
       return
     }
-    const late = now + this.#wheel.timeAsleep - this.#expected
-    if (late > this.#timeout / 4) {
-      // We stood still for so long that the ping itself, or its answer, may have been held up by us.
-      this.#schedule(Math.min(late, this.#timeout))
+    // How late the timer came, and how long the machine slept or we did not read meanwhile.
+    const excused = now + this.#timeExcused - this.#expected
+    if (excused > this.#timeout / 4) {
+      // The ping itself, or its answer, may have been held up by us.
+      this.#schedule(Math.min(excused, this.#timeout))
       return
     }
     if (now < this.#patientUntil) {
@@ -114,6 +117,10 @@ export class Heartbeat implements TimerTask {
       return
     }
     this.#target.heartbeatFailed()
+  }
+
+  get #timeExcused(): number {
+    return this.#wheel.timeAsleep + this.#target.timePaused
   }
 
   /** True while silence means nothing, because we do not listen, and what waits to be sent does not speak for the peer either. */
@@ -133,7 +140,7 @@ export class Heartbeat implements TimerTask {
   }
 
   #schedule(delay: number): void {
-    this.#expected = this.#wheel.clock.now() + this.#wheel.timeAsleep + delay
+    this.#expected = this.#wheel.clock.now() + this.#timeExcused + delay
     this.#wheel.schedule(this, delay)
   }
 }

@@ -77,6 +77,7 @@ export class Link
   #peerPingAt: number | undefined
   /** When reading was paused, or, negative, when a long pause ended; 0 while neither matters. */
   #pausedAt = 0
+  #timePaused = 0
   #reads = 0
   #messageDeadline: MessageDeadline | undefined
   /** The peer ended the stream, but what it sent before is not parsed yet. */
@@ -295,9 +296,9 @@ export class Link
       this.transport.pause()
       return
     }
-    this.#pausedAt = now + 1 - this.#pausedAt >= LONG_PAUSE ? -now : 0
-    // Silence until now meant nothing.
-    this.#reads++
+    const pause = now + 1 - this.#pausedAt
+    this.#timePaused += pause
+    this.#pausedAt = pause >= LONG_PAUSE ? -now : 0
     this.transport.resume()
   }
 
@@ -531,6 +532,10 @@ export class Link
 
   get activity(): number {
     return this.#reads
+  }
+
+  get timePaused(): number {
+    return this.#timePaused
   }
 
   get isBackedUp(): boolean {

@@ -6,6 +6,7 @@ import { TimerWheel } from '../../src/timing/timer-wheel.ts'
 class FakeTarget implements HeartbeatTarget {
   activity = 0
   isReadingPaused = false
+  timePaused = 0
   isPausedForDrain = false
   isBackedUp = false
   taken = 0
@@ -101,6 +102,28 @@ describe('Heartbeat', () => {
     target.isReadingPaused = false
     await clock.advance(2000)
     expect(target.log.at(-1)).toMatch(/^failed/)
+  })
+
+  test('does not count the time for which we did not read', async () => {
+    const { clock, target } = begin(20_000, 20_000)
+    target.isAlive = false
+    await clock.advance(39_000)
+    target.timePaused += 12_000
+    await clock.advance(12_900)
+    expect(target.log).toEqual(['ping 20000'])
+    await clock.advance(200)
+    expect(target.log).toEqual(['ping 20000', 'failed 52000'])
+  })
+
+  test('gives up a peer however often we pause', async () => {
+    const { clock, target } = begin(20_000, 20_000)
+    target.isAlive = false
+    for (let second = 0; second < 60; second++) {
+      await clock.advance(1000)
+      // Half of the time; less than a quarter of the timeout is not worth another look.
+      target.timePaused += 500
+    }
+    expect(target.log).toEqual(['ping 20000', 'failed 50000'])
   })
 
   test('does not blame a peer for a loop that stood still while the ping was under way', async () => {

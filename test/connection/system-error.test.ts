@@ -1,7 +1,11 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { constants } from 'node:os'
+import { type ConnectionOptions, connect, createServer, type TlsOptions } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { explainError, isTlsError, systemErrorCode } from '../../src/connection/system-error.ts'
 import { ProtocolError } from '../../src/errors.ts'
+import { tlsCertificate, tlsKey } from '../support/tls.ts'
 
 function systemError(code: unknown, message = `read ${code}`): Error {
   return Object.assign(new Error(message), { code })
@@ -52,6 +56,43 @@ describe('explainError', () => {
     expect(explainError(systemError(code))).toMatch(
       new RegExp(`^the peer ended TLS: .*(?:${words}).* \\(${code}\\)$`),
     )
+  })
+
+  test.each([
+    [
+      'version',
+      { minVersion: 'TLSv1.3' },
+      { maxVersion: 'TLSv1.2' },
+      'it does not speak our versions of TLS',
+    ],
+    [
+      'ALPN',
+      { ALPNProtocols: ['one'] },
+      { ALPNProtocols: ['other'] },
+      'it speaks none of our protocols (ALPN)',
+    ],
+  ] as const)('reads a real alert: %s', async (_, serverOptions, clientOptions, words) => {
+    const server = createServer({
+      cert: tlsCertificate,
+      key: tlsKey,
+      ...(serverOptions as TlsOptions),
+    })
+    server.on('tlsClientError', () => {})
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const socket = connect({
+      port,
+      host: '127.0.0.1',
+      ca: tlsCertificate,
+      ...(clientOptions as ConnectionOptions),
+    })
+    const [error] = (await once(socket, 'error')) as [Error]
+    expect(explainError(error)).toMatch(/^the peer ended TLS: .+ \(\w+\)$/)
+    expect(explainError(error)).toContain(words)
+    expect(isTlsError(error)).toBe(true)
+    socket.destroy()
+    server.close()
   })
 
   test('reads the number of an alert where its name is not passed on', () => {
