@@ -33,7 +33,15 @@ export {
 export { EventLoop, getEventLoop } from './event-loop/event-loop.ts'
 export type { ExtensionParameter } from './handshake/extension-header.ts'
 export type { OriginPolicy, OriginRule } from './handshake/origin.ts'
-export { CloseCode, type CloseFrame, type CloseInfo, explainCloseCode } from './protocol/close-code.ts'
+export {
+  type CloseCause,
+  CloseCode,
+  type CloseFacts,
+  type CloseFrame,
+  type CloseInfo,
+  type CloseLimit,
+  explainCloseCode,
+} from './protocol/close-code.ts'
 export type { Extension, ExtensionFrame, MessagePiece } from './protocol/extension.ts'
 export type { AcceptedMessages } from './protocol/message-assembler.ts'
 export type { Message } from './protocol/message-collector.ts'

@@ -36,6 +36,7 @@ const SIDEWAYS: Readonly<Record<string, string>> = {
   'deflate -> timing': 'windows that were not used for long are given back, and time is an argument',
   'reconnect -> client': 'only the type of the options: how to connect is an argument',
   'trace -> connection': 'a trace tells of connections, which know nothing of it but their option',
+  'transport -> timing': 'it is noted when bytes were sent, and time is an argument',
   'transport -> kernel': 'large output lies in memory of the kind that messages have',
 }
 

@@ -61,8 +61,11 @@ describe('openline exports', () => {
       'Backoff',
       'BackoffOptions',
       'BroadcastOptions',
+      'CloseCause',
+      'CloseFacts',
       'CloseFrame',
       'CloseInfo',
+      'CloseLimit',
       'CloseOptions',
       'CompressionOptions',
       'ConnectOptions',
@@ -153,8 +156,11 @@ describe('openline/protocol exports', () => {
   test('these types', () => {
     expect(typeExports('src/protocol/index.ts')).toEqual([
       'AcceptedMessages',
+      'CloseCause',
+      'CloseFacts',
       'CloseFrame',
       'CloseInfo',
+      'CloseLimit',
       'Compression',
       'DataOpcode',
       'DecompressionSink',

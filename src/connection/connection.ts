@@ -114,6 +114,14 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
     return this.#link.latency
   }
 
+  /**
+   * The latency of all pings that were answered, heartbeats too, in ms: a mean in which each new one has a weight of
+   * 1/8 (RFC 6298); `undefined` before the first.
+   */
+  get smoothedLatency(): number | undefined {
+    return this.#link.smoothedLatency
+  }
+
   /** How the connection ended. Never rejects. Answers to `wait_closed()` of Python's websockets. */
   get closed(): Promise<CloseInfo> {
     return this.#link.closed

@@ -11,10 +11,11 @@ import type { Clock } from '../timing/clock.ts'
 import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 import type { Transport, TransportHandler } from '../transport/transport.ts'
 import type { Consumer } from './consumer.ts'
-import { diagnose } from './diagnosis.ts'
+import { explainClose, type MeasuredFacts } from './diagnosis.ts'
 import type { AgreedExtensions } from './extensions.ts'
 import { Heartbeat, type HeartbeatTarget } from './heartbeat.ts'
 import type { Flow } from './inbox.ts'
+import { LIFETIME_OVER, saysLifetimeOver, spreadLifetime } from './lifetime.ts'
 import { MessageDeadline, type MessageDeadlineTarget } from './message-deadline.ts'
 import { MessageWriter, type WriterHost } from './message-writer.ts'
 import type { ResolvedConnectionOptions } from './options.ts'
@@ -35,6 +36,12 @@ export type LinkState = 'open' | 'closing' | 'closed'
 
 // Payloads of heartbeats: a name, so that they can be told from a user's, and a number that never repeats.
 const HEARTBEAT_PREFIX = 'openline:'
+
+// What is told of the time before an end, in ms: a pause of reading that was long, and how long it may be over; and how
+// long a standstill of the whole process may.
+const LONG_PAUSE = 5000
+const PAUSE_MATTERS = 10_000
+const STANDSTILL_MATTERS = 60_000
 
 /** Run one connection. */
 export class Link
@@ -64,8 +71,13 @@ export class Link
   #isPausedByUser = false
   #isPausedUntilDrain = false
   #isTransportPaused = false
-  /** In whole ms, which need no box of their own. */
+  // Times are whole ms, which need no box of their own.
+  #openedAt: number
   #lastByteAt: number | undefined
+  #peerPingAt: number | undefined
+  /** When reading was paused, or, negative, when a long pause ended; 0 while neither matters. */
+  #pausedAt = 0
+  #timePaused = 0
   #reads = 0
   #messageDeadline: MessageDeadline | undefined
   /** The peer ended the stream, but what it sent before is not parsed yet. */
@@ -81,7 +93,6 @@ export class Link
   #onClosed: ((subject: never) => void) | undefined
   #closedSubject: unknown
   due: number | undefined = undefined
-  #latency: number | undefined
 
   constructor(init: LinkOptions) {
     const { engine, options, transport, wheel } = init
@@ -90,6 +101,7 @@ export class Link
     this.platform = engine.platform
     this.#wheel = wheel
     this.clock = wheel.clock
+    this.#openedAt = Math.trunc(wheel.clock.now())
     this.protocol = new Protocol({
       role: init.role,
       kernel: engine.kernel,
@@ -109,10 +121,14 @@ export class Link
   start(consumer: Consumer): void {
     this.#consumer = consumer
     this.#isStarted = true
-    const { pingInterval, pingTimeout } = this.options
+    const { pingInterval, pingTimeout, maxLifetime } = this.options
     // A handler's `open`, which comes before, may have closed the connection.
-    if (pingInterval !== Number.POSITIVE_INFINITY && this.#state === 'open') {
-      this.#heartbeat = new Heartbeat(this.#wheel, this, pingInterval, pingTimeout)
+    if (this.#state === 'open') {
+      if (pingInterval !== Number.POSITIVE_INFINITY) {
+        this.#heartbeat = new Heartbeat(this.#wheel, this, pingInterval, pingTimeout)
+      }
+      // The same timer is for the closing later.
+      if (maxLifetime !== Number.POSITIVE_INFINITY) this.#wheel.schedule(this, spreadLifetime(maxLifetime))
     }
     this.transport.start(this)
   }
@@ -123,7 +139,12 @@ export class Link
 
   /** The latency of the ping that was answered last, in ms. */
   get latency(): number | undefined {
-    return this.#latency
+    return this.#pings?.latency
+  }
+
+  /** The latency of all pings that were answered, smoothed, in ms. */
+  get smoothedLatency(): number | undefined {
+    return this.#pings?.smoothedLatency
   }
 
   /** How the connection ended; `undefined` before. */
@@ -273,8 +294,16 @@ export class Link
     const shouldPause = this.isReadingPaused
     if (shouldPause === this.#isTransportPaused || this.#state === 'closed') return
     this.#isTransportPaused = shouldPause
-    if (shouldPause) this.transport.pause()
-    else this.transport.resume()
+    const now = Math.trunc(this.clock.now())
+    if (shouldPause) {
+      this.#pausedAt = now + 1
+      this.transport.pause()
+      return
+    }
+    const pause = now + 1 - this.#pausedAt
+    this.#timePaused += pause
+    this.#pausedAt = pause >= LONG_PAUSE ? -now : 0
+    this.transport.resume()
   }
 
   /** True between `pause()` and `resume()` of the user. */
@@ -294,6 +323,12 @@ export class Link
 
   get isReadingPaused(): boolean {
     return this.#isPaused || this.protocol.isBehind
+  }
+
+  get isPausedForDrain(): boolean {
+    return (
+      this.#isPausedUntilDrain && !this.#isParsingPaused && !this.#isPausedByUser && !this.protocol.isBehind
+    )
   }
 
   // --- closing ---
@@ -358,8 +393,12 @@ export class Link
     this.transport.end()
   }
 
-  /** The closing took too long. */
+  /** The lifetime is over, or the closing took too long. */
   onTimer(): void {
+    if (this.#state === 'open') {
+      this.close(LIFETIME_OVER.code, LIFETIME_OVER.reason)
+      return
+    }
     this.#error ??= new WebSocketTimeoutError('close', this.options.closeTimeout)
     this.transport.destroy()
   }
@@ -449,12 +488,12 @@ export class Link
   }
 
   onPing(payload: Uint8Array): void {
+    this.#peerPingAt = this.#lastByteAt
     if (this.#state === 'open') this.#consumer.ping(payload)
   }
 
   onPong(payload: Uint8Array): void {
-    const latency = this.#pings?.acknowledge(payload, this.clock.now())
-    if (latency !== undefined) this.#latency = latency
+    this.#pings?.acknowledge(payload, this.clock.now())
     if (this.#state === 'open') this.#consumer.pong(payload)
   }
 
@@ -499,11 +538,24 @@ export class Link
     return this.#reads
   }
 
+  get timePaused(): number {
+    return this.#timePaused
+  }
+
+  get isBackedUp(): boolean {
+    return this.transport.bufferedAmount > 0
+  }
+
+  get taken(): number {
+    return this.transport.taken
+  }
+
   sendHeartbeat(): void {
     this.#pings ??= new PendingPings()
     const payload = new TextEncoder().encode(`${HEARTBEAT_PREFIX}${++this.#heartbeats}`)
     this.#pings.add(payload, this.clock.now(), undefined)
     this.protocol.sendPing(payload)
+    this.transport.flush()
   }
 
   heartbeatFailed(): void {
@@ -534,7 +586,6 @@ export class Link
     const { received, sent, beganBy } = this.protocol
     const initiator = beganBy ?? (this.#wasTerminated ? 'local' : 'remote')
     const counts: CloseFrame = received ?? sent ?? { code: CloseCode.Abnormal, reason: '' }
-    const now = this.clock.now()
     return {
       code: counts.code,
       reason: counts.reason,
@@ -542,15 +593,46 @@ export class Link
       sent,
       initiator,
       clean: received !== undefined && sent !== undefined,
-      diagnosis: diagnose({
+      error: this.#error,
+      ...explainClose({
+        role: this.protocol.role,
         received,
         sent,
         initiator,
         error: this.#error,
         wasTerminated: this.#wasTerminated,
-        silence: this.#lastByteAt === undefined ? undefined : now - this.#lastByteAt,
+        isLifetimeOver:
+          initiator === 'local' &&
+          this.options.maxLifetime !== Number.POSITIVE_INFINITY &&
+          saysLifetimeOver(sent),
+        measured: this.#measure(),
       }),
-      error: this.#error,
+    }
+  }
+
+  #measure(): MeasuredFacts {
+    const now = Math.trunc(this.clock.now())
+    const since = (time: number | undefined): number | undefined =>
+      time === undefined ? undefined : Math.max(now - time, 0)
+    const openFor = now - this.#openedAt
+    const { flushedAt, unsent } = this.transport
+    const standstill = this.#wheel.lastStandstill
+    const sinceStandstill = since(standstill?.endedAt) ?? Number.POSITIVE_INFINITY
+    const hasStoodStill = sinceStandstill <= Math.min(STANDSTILL_MATTERS, openFor)
+    const pausedAt = this.#pausedAt
+    return {
+      openFor,
+      sinceReceived: since(this.#lastByteAt),
+      sinceSent: since(flushedAt),
+      sincePing: since(this.#pings?.sentAt),
+      sincePong: since(this.#pings?.answeredAt),
+      sincePeerPing: since(this.#peerPingAt),
+      latency: this.latency,
+      smoothedLatency: this.smoothedLatency,
+      unsent: unsent + this.writer.queuedBytes,
+      wasReadingPaused:
+        pausedAt > 0 ? now + 1 - pausedAt >= LONG_PAUSE : pausedAt < 0 && now + pausedAt <= PAUSE_MATTERS,
+      stoodStill: hasStoodStill ? Math.round(standstill!.duration) : undefined,
     }
   }
 }

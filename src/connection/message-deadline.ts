@@ -1,5 +1,5 @@
 // The time by which the message that is coming must be complete: a peer that begins messages and never ends them would
-// hold memory for ever.
+// hold memory for ever. A loop of ours that stood still is not the peer's fault.
 
 import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 
@@ -13,6 +13,9 @@ export interface MessageDeadlineTarget {
 /** Watch one message. */
 export class MessageDeadline implements TimerTask {
   due: number | undefined = undefined
+  #isStopped = false
+  /** When the timer should fire, on a clock that does not stand still while the machine sleeps. */
+  #expected = 0
   readonly #wheel: TimerWheel
   readonly #timeout: number
   readonly #target: MessageDeadlineTarget
@@ -21,15 +24,29 @@ export class MessageDeadline implements TimerTask {
     this.#wheel = wheel
     this.#timeout = timeout
     this.#target = target
-    wheel.schedule(this, timeout)
+    this.#schedule(timeout)
   }
 
   onTimer(): void {
-    if (this.#target.isReadingPaused) this.#wheel.schedule(this, this.#timeout)
+    // The rest of the message may lie in the system because our loop was busy.
+    this.#wheel.clock.afterInput(() => this.#judge())
+  }
+
+  #judge(): void {
+    if (this.#isStopped) return
+    const late = this.#wheel.clock.now() + this.#wheel.timeAsleep - this.#expected
+    if (this.#target.isReadingPaused) this.#schedule(this.#timeout)
+    else if (late > this.#timeout / 4) this.#schedule(Math.min(late, this.#timeout))
     else this.#target.messageTimedOut()
   }
 
+  #schedule(delay: number): void {
+    this.#expected = this.#wheel.clock.now() + this.#wheel.timeAsleep + delay
+    this.#wheel.schedule(this, delay)
+  }
+
   stop(): void {
+    this.#isStopped = true
     this.#wheel.cancel(this)
   }
 }

@@ -95,6 +95,11 @@ export class MessageWriter {
     return this.#host.transport.bufferedAmount + this.#queuedBytes
   }
 
+  /** Bytes of messages that wait their turn. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
   /** Send whatever can be sent. Throw a TypeError for anything else. */
   send(message: Sendable, options: SendOptions | undefined): Promise<void> {
     try {

@@ -46,6 +46,12 @@ export interface ConnectionOptions {
    * @default 60_000 on servers, so that clients cannot hold memory with messages that never end; false on clients
    */
   readonly messageTimeout?: number | false
+  /**
+   * Longest life of the connection, in ms: then it is closed with 1001 and the reason "lifetime over". Each connection
+   * lives for 90 to 100 % of it, by chance, so that those that were opened together do not end together.
+   * @default false
+   */
+  readonly maxLifetime?: number | false
 
   // --- limits ---
 
@@ -128,6 +134,7 @@ export interface ResolvedConnectionOptions {
   readonly pingTimeout: number
   readonly closeTimeout: number
   readonly messageTimeout: number
+  readonly maxLifetime: number
   readonly limits: Limits
   readonly accept: AcceptedMessages
   /** Absent when nothing is to be compressed. */
@@ -177,6 +184,7 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
       'messageTimeout',
       options.messageTimeout ?? (isServer ? SERVER_MESSAGE_TIMEOUT : false),
     ),
+    maxLifetime: checkDuration('maxLifetime', options.maxLifetime ?? false),
     limits: {
       maxMessageSize,
       maxStreamSize: checkStreamSize(options.maxStreamSize ?? maxMessageSize, maxMessageSize),

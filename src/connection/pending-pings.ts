@@ -16,9 +16,28 @@ interface PendingPing {
 export class PendingPings {
   /** In the order of sending. */
   #pings: PendingPing[] = []
+  /** Time from the last answered ping to its pong, in ms; `undefined` before the first. */
+  latency: number | undefined
+  /** In whole μs, which need no box of their own. */
+  #smoothed: number | undefined
+  /** When the last pong came that answered a ping, in whole ms. */
+  answeredAt: number | undefined
 
   get size(): number {
     return this.#pings.length
+  }
+
+  /** The latency averaged over all pings that were answered, with more weight on late ones, in ms. */
+  get smoothedLatency(): number | undefined {
+    return this.#smoothed === undefined ? undefined : this.#smoothed / 1000
+  }
+
+  /** When the last ping was sent that was not given up, in whole ms. */
+  get sentAt(): number | undefined {
+    const sentAt =
+      this.#pings.at(-1)?.sentAt ??
+      (this.answeredAt === undefined ? undefined : this.answeredAt - this.latency!)
+    return sentAt === undefined ? undefined : Math.round(sentAt)
   }
 
   /** Throw a StateError when a ping with this payload is under way: its pong would be ambiguous. */
@@ -78,7 +97,18 @@ export class PendingPings {
     if (index === -1) return undefined
     const answered = this.#pings.splice(0, index + 1)
     for (const ping of answered) ping.settle?.resolve(now - ping.sentAt)
-    return now - answered[index]!.sentAt
+    this.answeredAt = Math.trunc(now)
+    const latency = now - answered[index]!.sentAt
+    this.#measure(latency)
+    return latency
+  }
+
+  // RFC 6298 section 2: SRTT <- (1 - alpha) * SRTT + alpha * R', with alpha = 1/8.
+  #measure(latency: number): void {
+    const measured = Math.round(latency * 1000)
+    const smoothed = this.#smoothed ?? measured
+    this.latency = latency
+    this.#smoothed = Math.round(smoothed + (measured - smoothed) / 8)
   }
 
   #forgetOldHeartbeat(): void {

@@ -43,6 +43,76 @@ export interface CloseFrame {
   readonly reason: string
 }
 
+/** Name the option whose limit ended a connection. */
+export type CloseLimit =
+  | 'closeTimeout'
+  | 'maxBufferedAmount'
+  | 'maxFragments'
+  | 'maxLifetime'
+  | 'maxMessageSize'
+  | 'messageTimeout'
+  | 'pingTimeout'
+
+/**
+ * Name why a connection probably ended, where the facts allow a guess:
+ *
+ * - `idle-limit`: something between the ends drops connections that are silent for a certain time
+ * - `peer-gone`: the peer's process was killed, crashed or ended, or what lies between was restarted
+ * - `restart`: the peer said that it stops or restarts
+ * - `overload`: the peer said that it has too much to do
+ * - `network`: packets do not arrive, or the peer's process or machine hangs
+ * - `slow-reader`: the peer does not read what it is sent
+ * - `standstill`: we stood still: a computer that slept, a process that was stopped, an event loop that was blocked
+ * - `paused`: we did not read, and the peer may have taken us for dead
+ * - `limit`: a limit was met, ours or the peer's
+ * - `lifetime`: `maxLifetime` was over
+ * - `tls`: TLS failed
+ */
+export type CloseCause =
+  | 'idle-limit'
+  | 'limit'
+  | 'lifetime'
+  | 'network'
+  | 'overload'
+  | 'paused'
+  | 'peer-gone'
+  | 'restart'
+  | 'slow-reader'
+  | 'standstill'
+  | 'tls'
+
+/** Hold what is known about the end of a connection. Durations are ms; `undefined` stands for never, and for not known. */
+export interface CloseFacts {
+  /** How long the connection was open. */
+  readonly openFor: number | undefined
+  /** Time from the last byte that came to the end. */
+  readonly sinceReceived: number | undefined
+  /** Time from the last byte that was handed to the system to the end. */
+  readonly sinceSent: number | undefined
+  /** Time from our last ping to the end. */
+  readonly sincePing: number | undefined
+  /** Time from the last pong that answered a ping of ours to the end. */
+  readonly sincePong: number | undefined
+  /** Time from the peer's last ping to the end. */
+  readonly sincePeerPing: number | undefined
+  /** Time from the last ping that was answered to its pong. */
+  readonly latency: number | undefined
+  /** The same, averaged over all pings with more weight on late ones. */
+  readonly smoothedLatency: number | undefined
+  /** Bytes that were sent here and never taken by the system; after an error of the socket at least so many. */
+  readonly unsent: number | undefined
+  /** True when we had stopped reading. */
+  readonly wasReadingPaused: boolean
+  /** How long this process had stood still within the last minute, when that was a second or more. */
+  readonly stoodStill: number | undefined
+  /** The option whose limit was met. */
+  readonly limit: CloseLimit | undefined
+  /** The code of the error of TCP or TLS, such as `ECONNRESET`. */
+  readonly systemError: string | undefined
+  /** Why the connection probably ended. */
+  readonly cause: CloseCause | undefined
+}
+
 /** Tell how a connection ended, from both sides. */
 export interface CloseInfo {
   /** The code that counts: the peer's when it sent one, else ours, else 1006. */
@@ -57,10 +127,12 @@ export interface CloseInfo {
   readonly initiator: 'local' | 'remote'
   /** True when close frames went both ways (RFC 6455 section 7.1.4: "closed cleanly"). */
   readonly clean: boolean
-  /** What happened, in one sentence for a person. */
+  /** What happened and why, as far as that can be told, in one or two sentences for a person. */
   readonly diagnosis: string
   /** What broke the connection, when something did. */
   readonly error: Error | undefined
+  /** What is known, for programs. */
+  readonly facts?: CloseFacts | undefined
 }
 
 // RFC 6455 section 7.4.2: 0-999 are not used; 1004-1006 and 1015 "MUST NOT be set as a status code in a

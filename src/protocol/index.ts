@@ -2,9 +2,12 @@
 
 export { ProtocolError, type ProtocolErrorCode, WebSocketError } from '../errors.ts'
 export {
+  type CloseCause,
   CloseCode,
+  type CloseFacts,
   type CloseFrame,
   type CloseInfo,
+  type CloseLimit,
   explainCloseCode,
   isOrdinaryClose,
   isValidCloseCode,

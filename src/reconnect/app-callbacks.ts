@@ -11,6 +11,8 @@ export interface AppErrorContext {
   readonly phase: 'connect' | 'connection' | 'callback'
   /** ms until the next attempt; `undefined` when none follows from this error. */
   readonly retryIn: number | undefined
+  /** What the last connections' ends have in common, in words; `undefined` when that is nothing. */
+  readonly pattern: string | undefined
 }
 
 /** Tell how a connection came back. */

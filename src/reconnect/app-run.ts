@@ -101,7 +101,7 @@ export class AppRun {
           final = error
           this.#errored = true
         }
-        if (isError) await this.#host.onError(error, { phase, retryIn })
+        if (isError) await this.#host.onError(error, { phase, retryIn, pattern: this.#reconnector.pattern })
         if (retryIn === undefined || !(await this.#wait(retryIn, error))) return
       }
     } finally {
@@ -171,7 +171,7 @@ export class AppRun {
     } catch (reason) {
       if (reason !== CLOSED) {
         this.#errored = true
-        await this.#host.onError(reason, { phase: 'connect', retryIn: undefined })
+        await this.#host.onError(reason, { phase: 'connect', retryIn: undefined, pattern: undefined })
       }
       return false
     }
@@ -241,7 +241,7 @@ export class AppRun {
       await call()
     } catch (error) {
       this.#errored = true
-      await this.#host.onError(error, { phase: 'callback', retryIn: undefined })
+      await this.#host.onError(error, { phase: 'callback', retryIn: undefined, pattern: undefined })
     }
   }
 }

@@ -7,6 +7,7 @@ import type { CloseInfo } from '../protocol/close-code.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { WakeUps } from '../timing/sleep-watch.ts'
 import type { Attempt } from './attempt.ts'
+import { describeClosePattern } from './close-pattern.ts'
 import type { ResolvedRetryOptions } from './options.ts'
 import { StatusFeed } from './status.ts'
 import { retryAfterOf } from './transient.ts'
@@ -40,7 +41,8 @@ export class Reconnector<Connection extends Reconnectable> {
   #attempt = 0
   #downtime: number | undefined
   #error: unknown
-  #info: CloseInfo | undefined
+  /** How the last connections ended, the oldest first. */
+  readonly #infos: CloseInfo[] = []
   #openedAt = 0
   #closedAt: number | undefined
   /** We slept, and the connection did not survive it: the next attempt need not wait. */
@@ -91,7 +93,8 @@ export class Reconnector<Connection extends Reconnectable> {
   /** Take note of how a connection ended. Gives the error that says so, for `judge`. */
   ended(info: CloseInfo): ConnectionClosedError {
     const now = this.#surroundings.clock.now()
-    this.#info = info
+    this.#infos.push(info)
+    if (this.#infos.length > MOST_INFOS) this.#infos.shift()
     this.#closedAt = now
     // After an end of our own the next attempt is the first of its kind.
     if (this.isWanted(info) || this.#isLost || now - this.#openedAt >= this.#options.stableAfter) {
@@ -101,9 +104,15 @@ export class Reconnector<Connection extends Reconnectable> {
     return new ConnectionClosedError(info)
   }
 
-  /** Tell whether this program ended the connection on purpose: nothing had broken it. */
+  /** Tell whether this program ended the connection on purpose: nothing had broken it, and it was not merely too old. */
   isWanted(info: CloseInfo): boolean {
-    return info.initiator === 'local' && info.error === undefined && !this.#isLost
+    const { initiator, error, facts } = info
+    return initiator === 'local' && error === undefined && facts?.limit !== 'maxLifetime' && !this.#isLost
+  }
+
+  /** What the last ends have in common, in words for a person; `undefined` when that is nothing. */
+  get pattern(): string | undefined {
+    return describeClosePattern(this.#infos)
   }
 
   /** Judge a failure: give the delay before the next attempt, in ms, or `undefined` to give up. */
@@ -118,14 +127,21 @@ export class Reconnector<Connection extends Reconnectable> {
   /** Wait for the next attempt. Rejects with the signal's reason. */
   async wait(delay: number, error: unknown): Promise<void> {
     this.#signal.throwIfAborted()
-    const until = new Date(this.#surroundings.clock.wall() + delay)
-    this.status.report({ state: 'waiting', attempt: this.#failures + 1, delay, until, error })
+    const until = new Date(this.#surroundings.clock.timeOfDay() + delay)
+    this.status.report({
+      state: 'waiting',
+      attempt: this.#failures + 1,
+      delay,
+      until,
+      error,
+      pattern: this.pattern,
+    })
     if (delay > 0) await this.#wait(delay)
   }
 
   /** It is over: `error` is what could not be overcome. */
   finish(error?: unknown): void {
-    this.status.report({ state: 'closed', error, info: this.#info })
+    this.status.report({ state: 'closed', error, info: this.#infos.at(-1) })
   }
 
   #nextDelay(error: unknown): number {
@@ -140,7 +156,7 @@ export class Reconnector<Connection extends Reconnectable> {
     // A series that has an end, or gives nonsense, must not turn into a tight loop.
     const delay = typeof value === 'number' && value >= 0 ? value : LAST_RESORT
     // What the server asks for comes first, and the clients that it told the same still spread.
-    return Math.min(delay + retryAfterOf(error, this.#surroundings.clock.wall()), LONGEST_DELAY)
+    return Math.min(delay + retryAfterOf(error, this.#surroundings.clock.timeOfDay()), LONGEST_DELAY)
   }
 
   #wait(delay: number): Promise<void> {
@@ -190,5 +206,7 @@ export class Reconnector<Connection extends Reconnectable> {
   }
 }
 
+/** So many ends are compared with each other. */
+const MOST_INFOS = 8
 /** For a series of delays that has come to its end, in ms. */
 const LAST_RESORT = 60_000

@@ -26,6 +26,8 @@ export type ReconnectStatus<Connection = unknown> =
       readonly until: Date
       /** Why there is no connection. */
       readonly error: unknown
+      /** What the last connections' ends have in common, in words: where to look when they end again and again. */
+      readonly pattern: string | undefined
     }
   | {
       readonly state: 'closed'

@@ -10,15 +10,15 @@ interface FakeTimer {
 /** Be a clock that only `advance` moves. */
 export class FakeClock implements Clock {
   #now = 0
-  #wall = Date.UTC(2026, 0, 1)
+  #asleep = 0
   readonly #timers = new Set<FakeTimer>()
 
   now(): number {
     return this.#now
   }
 
-  wall(): number {
-    return this.#wall + this.#now
+  timeOfDay(): number {
+    return this.#now + this.#asleep
   }
 
   setTimeout(callback: () => void, delay: number): unknown {
@@ -50,11 +50,6 @@ export class FakeClock implements Clock {
     await settle()
   }
 
-  /** Let the time of day run on by `ms` while all else stands still, as when the machine sleeps. */
-  sleep(ms: number): void {
-    this.#wall += ms
-  }
-
   /** Let `ms` pass at once, as when the process was stopped: timers fire late. */
   async jump(ms: number): Promise<void> {
     this.#now += ms
@@ -63,6 +58,11 @@ export class FakeClock implements Clock {
       next.callback()
     }
     await settle()
+  }
+
+  /** Let the machine sleep for `ms`: only the time of day goes on. */
+  sleep(ms: number): void {
+    this.#asleep += ms
   }
 
   #next(until: number): FakeTimer | undefined {

@@ -6,7 +6,7 @@ export interface Clock {
   /** Monotonic time. It may stand still while the machine sleeps. */
   now(): number
   /** The time of day, in ms since 1970. It goes on while the machine sleeps, and jumps when somebody sets it. */
-  wall(): number
+  timeOfDay(): number
   /** Call once after `delay` ms. The timer keeps the process alive only when told so. */
   setTimeout(callback: () => void, delay: number, keepsAlive?: boolean): unknown
   clearTimeout(timer: unknown): void
@@ -17,7 +17,7 @@ export interface Clock {
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  wall: () => Date.now(),
+  timeOfDay: () => Date.now(),
   setTimeout: (callback, delay, keepsAlive = false) => {
     const timer = setTimeout(callback, delay)
     return keepsAlive ? timer : timer.unref()

@@ -38,12 +38,12 @@ export class SleepWatch implements WakeUps {
   }
 
   #look(): void {
-    this.#lastLook = this.#clock.wall()
+    this.#lastLook = this.#clock.timeOfDay()
     this.#timer = this.#clock.setTimeout(() => this.#compare(), INTERVAL)
   }
 
   #compare(): void {
-    const isAwakened = this.#clock.wall() - this.#lastLook >= INTERVAL + LEAST_SLEEP
+    const isAwakened = this.#clock.timeOfDay() - this.#lastLook >= INTERVAL + LEAST_SLEEP
     this.#look()
     if (isAwakened) for (const call of [...this.#callbacks]) call()
   }

@@ -10,6 +10,17 @@ export interface TimerTask {
   onTimer(): void
 }
 
+/** Tell of a time in which this process did nothing: stopped, asleep with its machine, or busy in one turn. */
+export interface Standstill {
+  /** How long, in ms, at least. */
+  readonly duration: number
+  /** When it was over, on the wheel's clock. */
+  readonly endedAt: number
+}
+
+/** A standstill of less than this is an ordinary delay, in ms. */
+const STANDSTILL = 1000
+
 // Long delays are gathered more coarsely: nobody minds 100 ms in 20 s, and it makes a tenth of the wake-ups.
 const COARSE_FROM = 1000
 const COARSE_SLOT = 100
@@ -22,6 +33,10 @@ export class TimerWheel {
   readonly #slots = new Map<number, Set<TimerTask>>()
   #timer: unknown
   #timerDue = Number.POSITIVE_INFINITY
+  /** The time of day less the monotonic time, when both were looked at last: it grows while the machine sleeps. */
+  #dayOffset: number | undefined
+  #timeAsleep = 0
+  #standstill: Standstill | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -29,6 +44,32 @@ export class TimerWheel {
 
   get clock(): Clock {
     return this.#clock
+  }
+
+  /**
+   * ms for which the machine slept since the wheel began, where monotonic time stands still meanwhile; where it goes
+   * on, timers come late instead. A clock that was set forward looks the same.
+   */
+  get timeAsleep(): number {
+    this.#compareClocks()
+    return this.#timeAsleep
+  }
+
+  /** The last standstill of a second or more that was noticed. */
+  get lastStandstill(): Standstill | undefined {
+    this.#compareClocks()
+    return this.#standstill
+  }
+
+  #compareClocks(): void {
+    const clock = this.#clock
+    const now = clock.now()
+    const offset = clock.timeOfDay() - now
+    const asleep = offset - (this.#dayOffset ?? offset)
+    this.#dayOffset = offset
+    if (asleep < STANDSTILL) return
+    this.#timeAsleep += asleep
+    this.#standstill = { duration: asleep, endedAt: now }
   }
 
   /** Call the task once after `delay` ms; an earlier schedule of the same task is replaced. */
@@ -56,13 +97,17 @@ export class TimerWheel {
   #arm(due: number): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
     this.#timerDue = due
+    this.#compareClocks()
     this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.max(0, due - this.#clock.now()))
   }
 
   #fire(): void {
+    const now = this.#clock.now()
+    const late = now - this.#timerDue
     this.#timer = undefined
     this.#timerDue = Number.POSITIVE_INFINITY
-    const now = this.#clock.now()
+    this.#compareClocks()
+    if (late >= STANDSTILL) this.#standstill = { duration: late, endedAt: now }
     const ripe = [...this.#slots].filter(([due]) => due <= now).sort(([one], [other]) => one - other)
     for (const [due, tasks] of ripe) {
       this.#slots.delete(due)

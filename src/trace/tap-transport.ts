@@ -77,6 +77,18 @@ export class TapTransport implements Transport, TransportHandler {
     return this.#inner.isBackedUp
   }
 
+  get taken(): number {
+    return this.#inner.taken
+  }
+
+  get flushedAt(): number | undefined {
+    return this.#inner.flushedAt
+  }
+
+  get unsent(): number {
+    return this.#inner.unsent
+  }
+
   get localAddress(): Address | undefined {
     return this.#inner.localAddress
   }

@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer'
 import { allocateMessage } from '../kernel/message-memory.ts'
 import type { Output } from '../protocol/output.ts'
-import { flushAll, flushLater } from './flush-queue.ts'
+import { flushAll, flushLater, readFlushTime } from './flush-queue.ts'
 
 // A frame seldom is larger, and a write of 64 KiB costs the system no more per byte than a larger one.
 const SLOT_SIZE = 64 * 1024
@@ -30,6 +30,7 @@ export abstract class BufferedTransport implements Output {
   #shared: Uint8Array[] | undefined
   #sharedLength = 0
   #isNoted = false
+  #flushedAt: number | undefined
   #hasFlushedEarly = false
 
   abstract get isBackedUp(): boolean
@@ -44,6 +45,15 @@ export abstract class BufferedTransport implements Output {
 
   /** Write bytes and then others, which stay unchanged until they were sent; true when `head` may be overwritten. */
   protected abstract writePair(head: Uint8Array, payload: Uint8Array): boolean
+
+  get flushedAt(): number | undefined {
+    return this.#flushedAt
+  }
+
+  /** Give the time in whole ms. */
+  protected readTime(): number {
+    return readFlushTime()
+  }
 
   /** Bytes that wait for the end of the turn. */
   protected get unflushed(): number {
@@ -88,6 +98,7 @@ export abstract class BufferedTransport implements Output {
     const { bytes } = this
     const head = bytes.subarray(0, this.#length)
     this.#forget()
+    this.#flushedAt = this.readTime()
     recycle(bytes, this.writePair(head, payload))
   }
 
@@ -101,6 +112,8 @@ export abstract class BufferedTransport implements Output {
 
   flush(): void {
     this.#isNoted = false
+    if (this.#length === 0 && this.#sharedLength === 0) return
+    this.#flushedAt = this.readTime()
     if (this.#length > 0) {
       const { bytes } = this
       const written = bytes.subarray(0, this.#length)

@@ -6,6 +6,7 @@
 
 import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
 import { runLoopbackTrial } from './loopback-trial.ts'
 
@@ -22,6 +23,16 @@ interface WriteHandle {
   readonly writeQueueSize: number
   writeBuffer(request: WriteRequest, bytes: Uint8Array): number
   writev(request: WriteRequest, chunks: readonly Uint8Array[], areBuffers: true): number
+}
+
+/** What handles count, of sockets and of TLS. */
+interface CountingHandle {
+  /** Bytes that were handed to it. */
+  readonly bytesWritten?: unknown
+  /** Bytes of those that the system has not taken. */
+  readonly writeQueueSize?: unknown
+  /** What carries a handle of TLS. */
+  readonly _parent?: CountingHandle | null
 }
 
 /** Node's binding of streams: the class of requests, and where a handle says how its last write went. */
@@ -91,6 +102,22 @@ export function writeAllDirectly(
   writer: DirectWriter,
 ): number {
   return writeToSocket(socket, pieces.length === 1 ? pieces[0]! : pieces, writer)
+}
+
+/**
+ * Count the bytes that the system has taken from a stream: its growth shows how a large write goes on, of which the
+ * stream itself only tells the end. Where no handle counts, what is left over stands for it.
+ */
+export function countTaken(stream: Duplex): number {
+  const handle = (stream as { _handle?: CountingHandle | null })._handle
+  // TLS hands all that it has to the handle beneath it at once.
+  return taken(handle?._parent) ?? taken(handle) ?? -stream.writableLength
+}
+
+function taken(handle: CountingHandle | null | undefined): number | undefined {
+  const { bytesWritten, writeQueueSize } = handle ?? {}
+  if (typeof bytesWritten !== 'number' || typeof writeQueueSize !== 'number') return undefined
+  return bytesWritten - writeQueueSize
 }
 
 function writeToSocket(

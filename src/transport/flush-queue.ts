@@ -1,6 +1,8 @@
 // One write per turn: whoever has something to send is noted here, and all are flushed together when the work
 // of the turn is done.
 
+import { systemClock } from '../timing/clock.ts'
+
 /** Have something to flush. */
 export interface Flushable {
   flush(): void
@@ -14,6 +16,9 @@ let next = 0
 let isScheduled = false
 let isInTurn = false
 const resolved = Promise.resolve()
+/** The time of the flush that is under way, once it was asked for. */
+let flushTime: number | undefined
+let isFlushing = false
 
 /** Note that `target` has something to send; it is flushed at the end of the turn. */
 export function flushLater(target: Flushable): void {
@@ -47,12 +52,22 @@ function flushScheduled(): void {
 
 /** Flush now what was noted. */
 export function flushAll(): void {
+  flushTime = undefined
+  isFlushing = true
   // Flushing can note others, and can come back here: a TLS write can deliver input, whose handlers write in turn.
   while (next < count) {
     const target = dirty[next]!
     dirty[next++] = undefined
     target.flush()
   }
+  isFlushing = false
   count = 0
   next = 0
+}
+
+/** Give the system's monotonic time in whole ms, which need no box: the clock is asked once for all that is flushed together. */
+export function readFlushTime(): number {
+  if (!isFlushing) return Math.trunc(systemClock.now())
+  flushTime ??= Math.trunc(systemClock.now())
+  return flushTime
 }

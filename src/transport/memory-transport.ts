@@ -2,6 +2,7 @@
 // and can be told to cut what they carry into pieces, to hold it back or to drop the line.
 
 import { Buffer } from 'node:buffer'
+import { type Clock, systemClock } from '../timing/clock.ts'
 import { BufferedTransport } from './buffered-transport.ts'
 import { flushAll } from './flush-queue.ts'
 import type { Address, Transport, TransportHandler } from './transport.ts'
@@ -12,6 +13,8 @@ export interface MemoryTransportOptions {
   readonly chunkSize?: number
   /** How many bytes may be under way before a writer counts as backed up: 64 KiB by default. */
   readonly highWaterMark?: number
+  /** Time for when bytes were sent; the system's by default. */
+  readonly clock?: Clock
 }
 
 const ADDRESS: Address = { host: 'memory', port: 0 }
@@ -25,6 +28,7 @@ export class MemoryTransport extends BufferedTransport implements Transport {
   readonly holdsReference = false
   readonly #chunkSize: number
   readonly #highWaterMark: number
+  readonly #clock: Clock
   #peer!: MemoryTransport
   #handler: TransportHandler | undefined
   /** What the peer wrote and we did not deliver. */
@@ -39,11 +43,14 @@ export class MemoryTransport extends BufferedTransport implements Transport {
   #isDestroyed = false
   #error: Error | undefined
   #wantsDrain = false
+  #sent = 0
+  #unsent = 0
 
   private constructor(options: MemoryTransportOptions) {
     super()
     this.#chunkSize = options.chunkSize ?? Number.POSITIVE_INFINITY
     this.#highWaterMark = options.highWaterMark ?? HIGH_WATER_MARK
+    this.#clock = options.clock ?? systemClock
   }
 
   /** Make two transports, each the other's peer. */
@@ -57,6 +64,18 @@ export class MemoryTransport extends BufferedTransport implements Transport {
 
   get bufferedAmount(): number {
     return this.unflushed + this.#peer.#inboxSize
+  }
+
+  get taken(): number {
+    return this.#sent - this.#peer.#inboxSize
+  }
+
+  get unsent(): number {
+    return this.#unsent
+  }
+
+  protected override readTime(): number {
+    return Math.trunc(this.#clock.now())
   }
 
   get isBackedUp(): boolean {
@@ -134,6 +153,7 @@ export class MemoryTransport extends BufferedTransport implements Transport {
       peer.#inbox.push(Uint8Array.prototype.slice.call(bytes, position, position + this.#chunkSize))
     }
     peer.#inboxSize += bytes.length
+    this.#sent += bytes.length
     peer.#deliverLater()
   }
 
@@ -173,6 +193,7 @@ export class MemoryTransport extends BufferedTransport implements Transport {
     this.#isDestroyed = true
     this.#isEnded = true
     this.#error = error
+    this.#unsent = this.bufferedAmount
     this.discardOutput()
     this.#reportClosed()
   }

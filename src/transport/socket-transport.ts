@@ -8,6 +8,7 @@ import { TLSSocket } from 'node:tls'
 import type { Kernel } from '../protocol/kernel.ts'
 import { BufferedTransport } from './buffered-transport.ts'
 import {
+  countTaken,
   type DirectWriter,
   NOT_WRITTEN,
   tryDirectWrite,
@@ -51,6 +52,8 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   #directRest = 0
   /** A payload was written by reference and not taken at once. */
   #hasReferenced = false
+  /** What waited when the stream went, which forgets it. */
+  #unsent = 0
 
   constructor(socket: Duplex, head: Uint8Array, kernel: Kernel) {
     super()
@@ -83,6 +86,14 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
 
   get bufferedAmount(): number {
     return this.#isSettled ? this.unflushed : this.unflushed + this.#untaken
+  }
+
+  get taken(): number {
+    return countTaken(this.#socket)
+  }
+
+  get unsent(): number {
+    return this.#unsent
   }
 
   get holdsReference(): boolean {
@@ -163,6 +174,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   }
 
   destroy(): void {
+    this.#noteUnsent()
     this.discardOutput()
     this.#isEnded = true
     this.#socket.destroy()
@@ -198,6 +210,10 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
       }
     }
     this.#writeByStream(...frames)
+  }
+
+  #noteUnsent(): void {
+    this.#unsent = Math.max(this.#unsent, this.bufferedAmount)
   }
 
   #isBehind(): boolean {
@@ -254,6 +270,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   }
 
   receiveWritten(error: Error | undefined): void {
+    if (error !== undefined) this.#noteUnsent()
     this.#directRest = 0
     if (error !== undefined) this.#socket.destroy(error)
     else if (this.#socket.writableLength > 0) this.notifyDrain()
@@ -270,6 +287,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
 
   receiveError(error: Error): void {
     this.#error ??= error
+    this.#noteUnsent()
   }
 
   receiveClose(): void {

@@ -29,6 +29,12 @@ export interface Transport extends Output {
   readonly remoteAddress: Address | undefined
   /** Bytes that were written and that the system has not taken. */
   readonly bufferedAmount: number
+  /** Bytes that the system has taken; only its growth has a meaning. It looks closely, which takes its time. */
+  readonly taken: number
+  /** When bytes were last handed to the system, in whole ms of the clock; `undefined` when none were. */
+  readonly flushedAt: number | undefined
+  /** Once the stream is gone: bytes that were written and that the system never took; after an error at least so many. */
+  readonly unsent: number
   /** True while the system has not taken all of a payload that was appended by reference. */
   readonly holdsReference: boolean
   /** Tell whether something was flushed before the turn ended since this was asked last: a long burst is under way. */

@@ -155,9 +155,17 @@ describe.each(ROLES)('%s', (role) => {
         clean: false,
       })
       expect(info.error).toBe(error)
-      expect(info.diagnosis).toBe(
-        'the peer or something between reset the TCP connection (ECONNRESET); the last byte came 5 s ago',
+      expect(info.diagnosis).toMatch(
+        /^the peer or something between reset the TCP connection \(ECONNRESET\); no byte came or went for 5 s\. Probably the /,
       )
+      expect(info.facts).toMatchObject({
+        openFor: 5000,
+        sinceReceived: 5000,
+        sinceSent: undefined,
+        unsent: 0,
+        systemError: 'ECONNRESET',
+        cause: 'peer-gone',
+      })
     })
 
     test('tells of an end of the stream without a close frame', async () => {
@@ -173,8 +181,8 @@ describe.each(ROLES)('%s', (role) => {
         clean: false,
       })
       expect(info.error).toBeUndefined()
-      expect(info.diagnosis).toBe(
-        'the peer ended the TCP connection without a close frame; no byte ever came',
+      expect(info.diagnosis).toMatch(
+        /^the peer ended the TCP connection without a close frame; no byte ever came\. Probably the /,
       )
       expect(peer.hasEnded).toBe(true)
       expect(peer.isClosed).toBe(true)
@@ -713,8 +721,14 @@ describe.each(ROLES)('%s', (role) => {
       expectInfo(info, { ...frame, received: undefined, sent: frame, initiator: 'local', clean: false })
       expect(info.error).toEqual(new WebSocketTimeoutError('ping', 2000))
       expect(info.diagnosis).toBe(
-        'no pong and no other byte came within pingTimeout (2000 ms); the last byte came 8 s ago',
+        'no pong and no other byte came within pingTimeout (2000 ms); the last byte came 8 s ago. Probably the network drops packets, or the peer hangs',
       )
+      expect(info.facts).toMatchObject({
+        limit: 'pingTimeout',
+        cause: 'network',
+        sincePing: 3000,
+        sincePong: undefined,
+      })
       await expect(next).rejects.toMatchObject({ info: { code: 1011 } })
       expect(peer.takeFrames().map(({ opcode }) => opcode)).toEqual([9, 8])
     })
@@ -750,6 +764,54 @@ describe.each(ROLES)('%s', (role) => {
       expect(pair[role].state).toBe('open')
     })
 
+    test('does not charge a peer for a pause of ours', async () => {
+      const { connection, clock } = connectRaw(role, { pingInterval: 5000, pingTimeout: 2000 })
+      await clock.advance(5100)
+      connection.pause()
+      await clock.advance(1800)
+      connection.resume()
+      await clock.advance(1600)
+      expect(connection.state).toBe('open')
+      await clock.advance(500)
+      expect(connection.state).toBe('closing')
+    })
+
+    test('fails a peer that takes nothing, also in callback style', async () => {
+      const { connection, peer, clock } = connectRaw(role, {
+        pingInterval: 5000,
+        pingTimeout: 2000,
+        compression: false,
+        handler: {},
+      })
+      peer.pause()
+      void connection.send(new Uint8Array(1_500_000))
+      await clock.advance(7200)
+      expect(connection.state).toBe('closing')
+    })
+
+    test('does not blame a peer that takes what waits', async () => {
+      const { connection, peer, clock } = connectRaw(role, {
+        pingInterval: 5000,
+        pingTimeout: 2000,
+        compression: false,
+        line: { chunkSize: 100_000 },
+      })
+      // It takes a portion each second.
+      const take = peer.onData.bind(peer)
+      peer.onData = (bytes) => {
+        take(bytes)
+        peer.pause()
+      }
+      void connection.send(new Uint8Array(1_500_000))
+      for (let round = 0; round < 12; round++) {
+        await clock.advance(1000)
+        peer.resume()
+      }
+      await settle()
+      expect(peer.size).toBeGreaterThan(0)
+      expect(connection.state).toBe('open')
+    })
+
     test('does not blame the peer while our inbox is full', async () => {
       const { connection, peer, clock } = connectRaw(role)
       peer.write(...numbered(role, 40))
@@ -780,6 +842,166 @@ describe.each(ROLES)('%s', (role) => {
       await clock.advance(50_000)
       expect(connection.state).toBe('open')
       expect(peer.takeFrames()).toHaveLength(10)
+    })
+  })
+
+  describe('facts of an end', () => {
+    test('tell when bytes and pings went both ways, and how fast', async () => {
+      const { connection, peer, clock } = connectRaw(role, { pingInterval: 5000, pingTimeout: 2000 })
+      for (let round = 0; round < 2; round++) {
+        await clock.advance(5000 * (round + 1) - clock.now())
+        const [ping] = peer.takeFrames()
+        await clock.advance(80 + 80 * round)
+        peer.send(PONG, ping!.payload)
+        await settle()
+      }
+      expect([connection.latency, connection.smoothedLatency]).toEqual([160, 90])
+      await clock.advance(840)
+      peer.send(PING)
+      await settle()
+      await clock.advance(1000)
+      void connection.send('x')
+      await settle()
+      await clock.advance(500)
+      peer.end()
+      expect((await connection.closed).facts).toEqual({
+        openFor: 12_500,
+        sinceReceived: 1500,
+        sinceSent: 500,
+        sincePing: 2500,
+        sincePong: 2340,
+        sincePeerPing: 1500,
+        latency: 160,
+        smoothedLatency: 90,
+        unsent: 0,
+        wasReadingPaused: false,
+        stoodStill: undefined,
+        limit: undefined,
+        systemError: undefined,
+        cause: 'peer-gone',
+      })
+    })
+
+    test('tell what was still unsent', async () => {
+      const { connection, peer } = connectRaw(role, { compression: false })
+      peer.pause()
+      void connection.send('x'.repeat(100_000))
+      await settle()
+      connection.terminate()
+      const { facts, diagnosis } = await connection.closed
+      expect(facts!.unsent).toBeGreaterThanOrEqual(100_000)
+      expect(diagnosis).toMatch(/^terminate\(\) was called; no byte ever came, 98 KiB were still unsent$/)
+    })
+
+    test.each([
+      ['while', 60_000, 0, true],
+      ['long before', 60_000, 11_000, false],
+      ['just before', 60_000, 9000, true],
+      ['shortly', 4000, 0, false],
+    ])('tell that we did not read %s', async (_, pause, then, expected) => {
+      const { connection, peer, clock } = connectRaw(role, { pingInterval: false })
+      await clock.advance(1000)
+      connection.pause()
+      await clock.advance(pause)
+      if (then > 0) {
+        connection.resume()
+        await clock.advance(then)
+      }
+      peer.cut(new Error('cut'))
+      expect((await connection.closed).facts!.wasReadingPaused).toBe(expected)
+    })
+
+    test('tell that we stood still, in the last minute and since we were open', async () => {
+      const clock = new FakeClock()
+      const standStill = async (before: number, after: number): Promise<number | undefined> => {
+        const { connection, peer } = connectRaw(role, { clock })
+        await clock.advance(before)
+        await clock.jump(30_000)
+        await clock.advance(after)
+        peer.send(PONG)
+        await settle()
+        peer.end()
+        return (await connection.closed).facts!.stoodStill
+      }
+      expect(await standStill(10_000, 1000)).toBeGreaterThan(10_000)
+      const { connection, peer } = connectRaw(role, { clock })
+      peer.end()
+      expect((await connection.closed).facts!.stoodStill).toBeUndefined()
+    })
+
+    test('tell that the machine slept', async () => {
+      const { connection, peer, clock } = connectRaw(role)
+      await clock.advance(1000)
+      clock.sleep(3_600_000)
+      peer.cut(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+      const { facts, diagnosis } = await connection.closed
+      expect(facts).toMatchObject({ stoodStill: 3_600_000, cause: 'standstill' })
+      expect(diagnosis).toMatch(/had stood still for 60 min: a computer that slept/)
+    })
+  })
+
+  describe('maxLifetime', () => {
+    test('closes with 1001 when it is over, and says so', async () => {
+      const { connection, peer, clock } = connectRaw(role, { maxLifetime: 60_000, pingInterval: false })
+      await clock.advance(53_900)
+      expect(connection.state).toBe('open')
+      await clock.advance(6200)
+      expect(connection.state).toBe('closing')
+      expectCloseFrame(peer, 1001, 'lifetime over')
+      peer.close(1001)
+      peer.end()
+      const info = await connection.closed
+      expect(info).toMatchObject({ code: 1001, initiator: 'local', clean: true, error: undefined })
+      expect(info.facts).toMatchObject({ limit: 'maxLifetime', cause: 'lifetime' })
+      expect(info.diagnosis).toBe('we closed with 1001 (going away) "lifetime over" and the peer answered')
+    })
+
+    test('leaves closeTimeout to a peer that does not answer', async () => {
+      const { connection, clock } = connectRaw(role, {
+        maxLifetime: 60_000,
+        closeTimeout: 2000,
+        pingInterval: false,
+      })
+      await clock.advance(53_900)
+      while (connection.state === 'open') await clock.advance(100)
+      expect(connection.state).toBe('closing')
+      await clock.advance(2200)
+      expect(await connection.closed).toMatchObject({ code: 1001, clean: false, error: { phase: 'close' } })
+    })
+
+    test('ends loops quietly', async () => {
+      const clock = new FakeClock()
+      const pair = connectedPair({ clock, [role]: { maxLifetime: 60_000 } })
+      const loop = (async () => {
+        for await (const _ of pair[other]);
+      })()
+      await clock.advance(60_100)
+      await loop
+      expect(await pair[other].closed).toMatchObject({
+        code: 1001,
+        reason: 'lifetime over',
+        initiator: 'remote',
+      })
+    })
+
+    test('is nothing when the connection ended before', async () => {
+      const { connection, peer, clock } = connectRaw(role, { maxLifetime: 60_000 })
+      void connection.close()
+      await settle()
+      peer.close(1000)
+      peer.end()
+      const info = await connection.closed
+      peer.takeFrames()
+      await clock.advance(120_000)
+      expect(peer.takeFrames()).toEqual([])
+      expect(info.facts!.limit).toBeUndefined()
+    })
+
+    test('is off by default', async () => {
+      const clock = new FakeClock()
+      const pair = connectedPair({ clock })
+      await clock.advance(60 * 60_000)
+      expect(pair[role].state).toBe('open')
     })
   })
 

@@ -33,6 +33,28 @@ test('blames nobody while reading is paused, and looks again after the same time
   expect(target.timeouts).toBe(1)
 })
 
+test('blames nobody for a loop that stood still, and gives as much time again', async () => {
+  const { clock, target } = watch(1000)
+  await clock.advance(500)
+  await clock.jump(10_000)
+  expect(target.timeouts).toBe(0)
+  await clock.advance(900)
+  expect(target.timeouts).toBe(0)
+  await clock.advance(200)
+  expect(target.timeouts).toBe(1)
+})
+
+test('blames nobody for a message whose rest lies before the door', async () => {
+  const { clock, deadline, target } = watch(1000)
+  const afterInput = clock.afterInput.bind(clock)
+  clock.afterInput = (callback) => {
+    deadline.stop()
+    afterInput(callback)
+  }
+  await clock.advance(5000)
+  expect(target.timeouts).toBe(0)
+})
+
 test('tells nothing once it was stopped', async () => {
   const { clock, deadline, target } = watch(1000)
   deadline.stop()

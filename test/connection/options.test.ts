@@ -7,6 +7,7 @@ const defaults = {
   pingInterval: 20_000,
   pingTimeout: 20_000,
   closeTimeout: 10_000,
+  maxLifetime: Number.POSITIVE_INFINITY,
   accept: 'any',
   extensions: [],
   receiveHighWaterMark: 16,
@@ -50,6 +51,7 @@ describe.each(ROLES)('%s', (role) => {
       pingTimeout: 2.5,
       closeTimeout: 3,
       messageTimeout: 4,
+      maxLifetime: 6,
       maxMessageSize: 0,
       maxStreamSize: 5,
       maxFragments: 1,
@@ -127,7 +129,7 @@ describe.each(ROLES)('%s', (role) => {
     expect(resolve({ name: 'permessage-deflate' })).toThrow(/"permessage-deflate" is defined already/)
   })
 
-  const DURATIONS = ['pingInterval', 'pingTimeout', 'closeTimeout', 'messageTimeout'] as const
+  const DURATIONS = ['pingInterval', 'pingTimeout', 'closeTimeout', 'messageTimeout', 'maxLifetime'] as const
   const COUNTS = [
     ['maxMessageSize', 0],
     ['maxFragments', 1],

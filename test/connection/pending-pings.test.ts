@@ -89,6 +89,32 @@ describe('PendingPings', () => {
     expect(pings.size).toBe(0)
   })
 
+  test('smooths the latency: the first counts whole, each later one an eighth', () => {
+    const pings = new PendingPings()
+    expect([pings.latency, pings.smoothedLatency]).toEqual([undefined, undefined])
+    pings.add(utf8('a'), 0, undefined)
+    pings.acknowledge(utf8('a'), 80)
+    expect([pings.latency, pings.smoothedLatency]).toEqual([80, 80])
+    pings.add(utf8('b'), 100, undefined)
+    pings.acknowledge(utf8('b'), 340)
+    expect([pings.latency, pings.smoothedLatency]).toEqual([240, 100])
+    pings.add(utf8('c'), 400, undefined)
+    pings.acknowledge(utf8('c'), 420)
+    expect([pings.latency, pings.smoothedLatency]).toEqual([20, 90])
+  })
+
+  test('notes when the last ping was sent and answered', () => {
+    const pings = new PendingPings()
+    expect([pings.sentAt, pings.answeredAt]).toEqual([undefined, undefined])
+    pings.add(utf8('a'), 10.2, undefined)
+    pings.add(utf8('b'), 20.2, undefined)
+    pings.acknowledge(utf8('a'), 30.2)
+    pings.acknowledge(utf8('none'), 40.2)
+    expect([pings.sentAt, pings.answeredAt]).toEqual([20, 30])
+    pings.acknowledge(utf8('b'), 50.2)
+    expect([pings.sentAt, pings.answeredAt]).toEqual([20, 50])
+  })
+
   test('bounds the heartbeats that nobody answers, and no pings of users', () => {
     const pings = new PendingPings()
     const { settle } = recorder()

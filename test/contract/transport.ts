@@ -194,6 +194,64 @@ export function describeTransport(name: string, subject: TransportSubject): void
       expect(there.chunks).toHaveLength(1)
     })
 
+    test('counts what the system takes, while a large write goes on', async () => {
+      const { one, other, there } = await connect()
+      other.pause()
+      put(one, marked(MANY))
+      one.flush()
+      await turns()
+      expect(one.bufferedAmount).toBeGreaterThan(0)
+      const before = one.taken
+      await turns()
+      expect(one.taken).toBe(before)
+      other.resume()
+      await there.untilSize(MANY)
+      expect(one.taken).toBeGreaterThan(before)
+    })
+
+    test('notes when bytes were handed to the system', async () => {
+      const { one, other, there } = await connect()
+      expect(one.flushedAt).toBeUndefined()
+      const before = Math.trunc(performance.now())
+      put(one, 'x')
+      expect(one.flushedAt).toBeUndefined()
+      await there.untilSize(1)
+      const first = one.flushedAt!
+      expect(Number.isInteger(first)).toBe(true)
+      expect(first).toBeGreaterThanOrEqual(before)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      one.flush()
+      expect(one.flushedAt).toBe(first)
+      one.appendByReference(marked(100_000))
+      expect(one.flushedAt).toBeGreaterThan(first)
+      expect(one.flushedAt).toBeLessThanOrEqual(performance.now())
+      expect(other.flushedAt).toBeUndefined()
+    })
+
+    test('tells what was never sent', async () => {
+      const { one, other, here } = await connect()
+      other.pause()
+      put(one, marked(MANY))
+      one.flush()
+      await turns()
+      put(one, new Uint8Array(1000))
+      const waiting = one.bufferedAmount
+      expect(waiting).toBeGreaterThan(1000)
+      one.destroy()
+      await here.untilEvent('closed')
+      expect(one.unsent).toBe(waiting)
+    })
+
+    test('tells that all was sent', async () => {
+      const { one, other, here, there } = await connect()
+      put(one, 'x')
+      one.end()
+      await there.untilEvent('end')
+      other.end()
+      await here.untilEvent('closed')
+      expect([one.unsent, other.unsent]).toEqual([0, 0])
+    })
+
     test('counts what waits, before and after it was flushed', async () => {
       const { one, there } = await connect()
       expect(one.bufferedAmount).toBe(0)

@@ -77,9 +77,9 @@ describe('an app that reconnects', () => {
     network.last.cut()
     await rest(network)
     expect(app.events).toEqual([
-      ['error', 'ECONNREFUSED', { phase: 'connect', retryIn: 100 }],
+      ['error', 'ECONNREFUSED', { phase: 'connect', retryIn: 100, pattern: undefined }],
       'open',
-      ['error', 'WS_CLOSED', { phase: 'connection', retryIn: 100 }],
+      ['error', 'WS_CLOSED', { phase: 'connection', retryIn: 100, pattern: undefined }],
     ])
     await app.close()
     await running
@@ -103,7 +103,7 @@ describe('an app that reconnects', () => {
     const app = new App(network)
     expect(await app.runForever({ reconnect: true })).toEqual({ errored: true })
     expect(app.events).toEqual([
-      ['error', 'WS_REJECTED', { phase: 'connect', retryIn: undefined }],
+      ['error', 'WS_REJECTED', { phase: 'connect', retryIn: undefined, pattern: undefined }],
       'close undefined',
     ])
   })
@@ -382,7 +382,7 @@ describe('callbacks among the options', () => {
       ['message', Uint8Array.of(7)],
       ['ping', new Uint8Array(utf8('ping'))],
       ['pong', new Uint8Array(utf8('pong'))],
-      ['error', expect.any(ConnectionClosedError), { phase: 'connection', retryIn: 100 }],
+      ['error', expect.any(ConnectionClosedError), { phase: 'connection', retryIn: 100, pattern: undefined }],
       ['drop', 'too long', 'overflow'],
       ['reconnect', { attempt: 2, downtime: 100 }],
       ['close', expect.objectContaining({ code: 1000 })],
@@ -444,6 +444,6 @@ describe('callbacks among the options', () => {
     expect(app.isReady).toBe(true)
     await app.close()
     expect(await running).toEqual({ errored: true })
-    expect(errors).toEqual([['mistake', { phase: 'callback', retryIn: undefined }]])
+    expect(errors).toEqual([['mistake', { phase: 'callback', retryIn: undefined, pattern: undefined }]])
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { ConnectionClosedError, HandshakeRejectedError } from '../../src/errors.ts'
 import type { ReconnectStatus } from '../../src/reconnect/status.ts'
-import { closeInfo, type FakeConnection, FakeSurroundings, refused } from './support.ts'
+import { closeInfo, type FakeConnection, FakeSurroundings, NO_FACTS, refused } from './support.ts'
 
 describe('Reconnector', () => {
   test('dials, and says what it does', async () => {
@@ -40,8 +40,9 @@ describe('Reconnector', () => {
       state: 'waiting',
       attempt: 1,
       delay: 1500,
-      until: new Date(clock.wall() + 1500),
+      until: new Date(clock.timeOfDay() + 1500),
       error: 'why',
+      pattern: undefined,
     })
     await clock.advance(1499)
     expect(isOver).toBe(false)
@@ -141,6 +142,8 @@ describe('Reconnector', () => {
       false,
     )
     expect(engine.isWanted(closeInfo({ initiator: 'remote', code: 1000 }))).toBe(false)
+    const old = closeInfo({ initiator: 'local', code: 1001, facts: { ...NO_FACTS, limit: 'maxLifetime' } })
+    expect(engine.isWanted(old)).toBe(false)
     expect(engine.ended(closeInfo())).toBeInstanceOf(ConnectionClosedError)
   })
 
@@ -155,6 +158,20 @@ describe('Reconnector', () => {
     await expect(engine.wait(10, undefined)).rejects.toBe('enough')
     expect(surroundings.attempts).toEqual([])
     expect(surroundings.sleepers.size).toBe(0)
+  })
+
+  test('tells what the ends have in common', async () => {
+    const surroundings = new FakeSurroundings()
+    const engine = surroundings.engine()
+    for (let end = 0; end < 2; end++) {
+      await engine.dial()
+      engine.ended(
+        closeInfo({ facts: { ...NO_FACTS, openFor: 90_000, sinceReceived: 60_000, sinceSent: 60_000 } }),
+      )
+    }
+    expect(engine.pattern).toMatch(/^silent for .* twice in a row: probably a proxy's idle limit/)
+    void engine.wait(10, 'why')
+    expect(engine.status.last).toMatchObject({ state: 'waiting', pattern: engine.pattern })
   })
 
   test('says that it is over, and how the last connection ended', async () => {

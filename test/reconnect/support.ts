@@ -1,7 +1,7 @@
 // Connections that exist only in the memory of a test.
 
 import type { ConnectOptions } from '../../src/client/options.ts'
-import type { CloseInfo } from '../../src/protocol/close-code.ts'
+import type { CloseFacts, CloseInfo } from '../../src/protocol/close-code.ts'
 import type { Attempt, Connect } from '../../src/reconnect/attempt.ts'
 import type { ClientSurroundings } from '../../src/reconnect/make-reconnection.ts'
 import {
@@ -13,6 +13,24 @@ import { Reconnector, type Surroundings } from '../../src/reconnect/reconnector.
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type ConnectedPair, connectedPair, type PairOptions } from '../../src/testing/index.ts'
 import type { WakeUps } from '../../src/timing/sleep-watch.ts'
+
+/** Facts of an end of which nothing is known. */
+export const NO_FACTS: CloseFacts = {
+  openFor: undefined,
+  sinceReceived: undefined,
+  sinceSent: undefined,
+  sincePing: undefined,
+  sincePong: undefined,
+  sincePeerPing: undefined,
+  latency: undefined,
+  smoothedLatency: undefined,
+  unsent: undefined,
+  wasReadingPaused: false,
+  stoodStill: undefined,
+  limit: undefined,
+  systemError: undefined,
+  cause: undefined,
+}
 
 export function closeInfo(fields: Partial<CloseInfo> = {}): CloseInfo {
   return {

@@ -52,6 +52,17 @@ describe('FakeClock', () => {
     expect(called).toBe(false)
   })
 
+  test('sleeps: only the time of day goes on', async () => {
+    const clock = new FakeClock()
+    let called = false
+    clock.setTimeout(() => {
+      called = true
+    }, 100)
+    clock.sleep(60_000)
+    await clock.advance(50)
+    expect([clock.now(), clock.timeOfDay(), called]).toEqual([50, 60_050, false])
+  })
+
   test('jumps: timers fire late, one after the other, with nothing in between', async () => {
     const clock = new FakeClock()
     const log: string[] = []

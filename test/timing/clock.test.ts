@@ -8,6 +8,10 @@ describe('systemClock', () => {
     expect(times).toEqual([...times].sort((one, other) => one - other))
   })
 
+  test('knows the time of day', () => {
+    expect(Math.abs(systemClock.timeOfDay() - Date.now())).toBeLessThan(1000)
+  })
+
   test('calls after a delay, without keeping the process alive', async () => {
     const before = systemClock.now()
     let timer: unknown

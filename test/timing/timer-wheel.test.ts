@@ -188,6 +188,46 @@ describe('TimerWheel', () => {
     )
   })
 
+  describe('standstill', () => {
+    test('is noticed when a timer comes late', async () => {
+      const { wheel, clock, task } = bind(new Recorder())
+      wheel.schedule(task('one'), 100)
+      await clock.advance(50)
+      expect(wheel.lastStandstill).toBeUndefined()
+      await clock.jump(5000)
+      expect(wheel.lastStandstill).toEqual({ duration: 4950, endedAt: 5050 })
+      expect(wheel.timeAsleep).toBe(0)
+    })
+
+    test('is no delay of less than a second', async () => {
+      const { wheel, clock, task } = bind(new Recorder())
+      wheel.schedule(task('one'), 100)
+      await clock.jump(1099)
+      expect(wheel.lastStandstill).toBeUndefined()
+    })
+
+    test('is noticed when the time of day jumps, at the next look', async () => {
+      const { wheel, clock, task } = bind(new Recorder())
+      wheel.schedule(task('one'), 100)
+      clock.sleep(60_000)
+      expect(wheel.timeAsleep).toBe(60_000)
+      expect(wheel.lastStandstill).toEqual({ duration: 60_000, endedAt: 0 })
+      await clock.advance(100)
+      clock.sleep(5000)
+      expect(wheel.timeAsleep).toBe(65_000)
+      expect(wheel.lastStandstill).toEqual({ duration: 5000, endedAt: 100 })
+    })
+
+    test('is none when the time of day is set back, and is noticed afterwards', () => {
+      const { wheel, clock, task } = bind(new Recorder())
+      wheel.schedule(task('one'), 100)
+      clock.sleep(-60_000)
+      expect([wheel.timeAsleep, wheel.lastStandstill]).toEqual([0, undefined])
+      clock.sleep(2000)
+      expect(wheel.timeAsleep).toBe(2000)
+    })
+  })
+
   test('runs on the system clock', async () => {
     expect(systemWheel.clock).toBe(systemClock)
     await new Promise<void>((resolve) => systemWheel.schedule({ onTimer: resolve }, 1))

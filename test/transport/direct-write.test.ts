@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import net, { type AddressInfo, createConnection, createServer, type Server, Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { getSystemErrorName } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type { DirectWriter } from '../../src/transport/direct-write.ts'
+import { countTaken, type DirectWriter } from '../../src/transport/direct-write.ts'
 import { expectSame, marked, turns } from '../contract/transport.ts'
 
 type Module = typeof import('../../src/transport/direct-write.ts')
@@ -255,6 +256,27 @@ describe('tryDirectWrite', () => {
     const module = await load()
     expect(await module.tryDirectWrite()).toBe(false)
     await expectNotTrusted(module)
+  })
+})
+
+describe('countTaken', () => {
+  test('tells by what is left over of a stream that has no handle, or one that does not count', () => {
+    const stream = new Duplex({ read() {}, write() {} })
+    stream.write('12345')
+    expect(countTaken(stream)).toBe(-5)
+    Object.assign(stream, { _handle: { bytesWritten: 3 } })
+    expect(countTaken(stream)).toBe(-5)
+    Object.assign(stream, { _handle: null })
+    expect(countTaken(stream)).toBe(-5)
+  })
+
+  test('asks the handle, and of TLS the one beneath', () => {
+    const stream = new Duplex()
+    Object.assign(stream, { _handle: { bytesWritten: 100, writeQueueSize: 30 } })
+    expect(countTaken(stream)).toBe(70)
+    const beneath = { bytesWritten: 120, writeQueueSize: 20 }
+    Object.assign(stream, { _handle: { bytesWritten: 100, writeQueueSize: 30, _parent: beneath } })
+    expect(countTaken(stream)).toBe(100)
   })
 })
 
