@@ -1,0 +1,27 @@
+// The names of this package that mean nothing in a browser: whoever calls them hears so.
+
+import { notInBrowser } from './unsupported.ts'
+
+/** A browser takes no connections. */
+export function serve(): never {
+  throw notInBrowser('serve()', 'Pages only connect: run the server on Node, Bun or Deno')
+}
+
+/** A browser takes no connections. */
+export function upgrade(): never {
+  throw notInBrowser('upgrade()', 'Pages only connect: run the server on Node, Bun or Deno')
+}
+
+const LOOP = 'A page runs until it is left: call your function, without a loop'
+
+/** A browser has a loop of its own, and no process. */
+export function getEventLoop(): never {
+  throw notInBrowser('getEventLoop()', LOOP)
+}
+
+/** A browser has a loop of its own, and no process. */
+export class EventLoop {
+  constructor() {
+    throw notInBrowser('an EventLoop', LOOP)
+  }
+}

@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { EventLoop, getEventLoop, serve, upgrade } from '../../src/browser/server-side.ts'
+
+test.each([
+  ['serve()', serve],
+  ['upgrade()', upgrade],
+  ['getEventLoop()', getEventLoop],
+  ['an EventLoop', () => new EventLoop()],
+])('%s throws at once', (name, call) => {
+  expect(call).toThrow(expect.objectContaining({ code: 'WS_NOT_IN_BROWSER' }))
+  expect(call).toThrow(name)
+})
