@@ -34,7 +34,6 @@ export async function connectIn<Data = unknown>(
   const socket = open(WebSocket, href, host, subprotocols)
   socket.binaryType = 'arraybuffer'
   return new Promise((resolve, reject) => {
-    let cause: unknown
     const timer = clock.setTimeout(() => giveUp(new WebSocketTimeoutError('open', openTimeout)), openTimeout)
     const onAbort = (): void => giveUp(signal!.reason)
     signal?.addEventListener('abort', onAbort)
@@ -49,13 +48,13 @@ export async function connectIn<Data = unknown>(
       socket.close()
       reject(reason)
     }
-    socket.onerror = ({ error }) => {
-      cause = error
-    }
-    socket.onclose = () => {
+    function fail(cause: unknown): void {
       cleanUp()
       reject(failure(host, environment().isOnline, cause))
     }
+    // A close event follows, which says no more, and which some runtimes forget.
+    socket.onerror = ({ error }) => fail(error)
+    socket.onclose = () => fail(undefined)
     socket.onopen = () => {
       cleanUp()
       const link = new BrowserLink({ socket, clock, options: resolved, environment })

@@ -1,7 +1,14 @@
 import { describe, expect, test, vi } from 'vitest'
+import { WebSocket as WebSocketOfWs } from 'ws'
 import { connect, connectIn } from '../../src/browser/connect.ts'
+import type { BrowserEnvironment } from '../../src/browser/environment.ts'
 import type { ConnectOptions } from '../../src/client/options.ts'
 import { HandshakeError, StateError, WebSocketTimeoutError } from '../../src/errors.ts'
+import type { CloseInfo } from '../../src/protocol/close-code.ts'
+import { systemClock } from '../../src/timing/clock.ts'
+import { receiveAll, receivePieces } from '../connection/support.ts'
+import { defer, echo, start } from '../server/support.ts'
+import { pattern } from '../support/bytes.ts'
 import { type FakeBrowser, type FakeWebSocket, fakeBrowser, openInBrowser } from './support.ts'
 
 /** Begin to connect, and give the socket that is connecting. */
@@ -195,4 +202,114 @@ test('connect takes the WebSocket of the page', async () => {
   } finally {
     vi.unstubAllGlobals()
   }
+})
+
+// The global of Node 22 and later is undici's; that of ws has the same face, and is there on every Node.
+const REAL: readonly (readonly [string, unknown])[] = [
+  ['ws', WebSocketOfWs],
+  ...(typeof globalThis.WebSocket === 'function' ? [['this runtime', globalThis.WebSocket] as const] : []),
+]
+
+describe.each(REAL)('over the real WebSocket of %s', (_, WebSocket) => {
+  const environment = (): BrowserEnvironment => ({
+    WebSocket: WebSocket as BrowserEnvironment['WebSocket'],
+    clock: systemClock,
+    base: undefined,
+    isOnline: true,
+  })
+
+  test('sends and gets back all kinds of messages', async () => {
+    const server = await start(echo, { subprotocols: ['chat'] })
+    const connection = await connectIn(environment, server.url.replace('ws:', 'http:'), {
+      subprotocols: ['chat'],
+    })
+    expect(connection.subprotocol).toBe('chat')
+    const bytes = pattern(300_000)
+    for (const message of ['', 'héllo', new Uint8Array(0), bytes, 'x'.repeat(300_000)]) {
+      await connection.send(message)
+      expect(await connection.receive()).toEqual(message)
+    }
+    await connection.send(['in ', 'pieces'])
+    expect(await receivePieces(connection)).toEqual(['in pieces'])
+    expect(await connection.close(4000, 'bye')).toMatchObject({
+      received: { code: 4000 },
+      sent: { code: 4000, reason: 'bye' },
+      initiator: 'local',
+      clean: true,
+    })
+  })
+
+  test('hears how the server closes', async () => {
+    const server = await start(async (connection) => {
+      await connection.send('last')
+      await connection.close(1012, 'back soon')
+    })
+    const connection = await connectIn(environment, server.url)
+    expect(await receiveAll(connection)).toEqual(['last'])
+    expect(await connection.closed).toMatchObject({
+      code: 1012,
+      reason: 'back soon',
+      initiator: 'remote',
+      clean: true,
+    })
+  })
+
+  test('hears that the line was lost', async () => {
+    const server = await start((connection) => connection.terminate())
+    const connection = await connectIn(environment, server.url)
+    expect(await connection.closed).toMatchObject({ code: 1006, received: undefined, clean: false })
+  })
+
+  test('closes with what stands for 1009', async () => {
+    const closed = defer<CloseInfo>()
+    const server = await start(async (connection) => {
+      await connection.send('too large')
+      closed.resolve(await connection.closed)
+    })
+    const connection = await connectIn(environment, server.url, { maxMessageSize: 5 })
+    expect(await connection.closed).toMatchObject({ code: 1009, error: { code: 'WS_MESSAGE_TOO_BIG' } })
+    expect(await closed.promise).toMatchObject({ received: { code: 4009 } })
+  })
+
+  test('waits for a server that does not read, and loses nothing', async () => {
+    const counted = defer<number>()
+    const server = await start(
+      async (connection) => {
+        let count = 0
+        for await (const message of connection) count += (message as Uint8Array).length
+        counted.resolve(count)
+      },
+      { compression: false },
+    )
+    const connection = await connectIn(environment, server.url)
+    for (let round = 0; round < 100; round++) {
+      await connection.send(new Uint8Array(100_000))
+      expect(connection.bufferedAmount).toBeLessThanOrEqual(64 * 1024 + 100_100)
+    }
+    await connection.close()
+    expect(await counted.promise).toBe(10_000_000)
+  })
+
+  test('fails where nobody listens', async () => {
+    const server = await start(echo)
+    await server.close()
+    await expect(connectIn(environment, server.url)).rejects.toMatchObject({ code: 'WS_FAILED_IN_BROWSER' })
+  })
+
+  test('is given up', async () => {
+    const asked = defer<void>()
+    const server = await start(echo, {
+      onHandshake: () => {
+        asked.resolve()
+        return new Promise<never>(() => {})
+      },
+    })
+    const controller = new AbortController()
+    const connecting = connectIn(environment, server.url, { signal: controller.signal })
+    connecting.catch(() => {})
+    await asked.promise
+    const reason = new Error('enough')
+    controller.abort(reason)
+    await expect(connecting).rejects.toBe(reason)
+  })
 })
