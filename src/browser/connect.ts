@@ -81,7 +81,7 @@ function open(
     // Such as a page that came over TLS and wants to connect without.
     const why = error instanceof Error ? error.message : String(error)
     throw new HandshakeError({
-      code: 'WS_FAILED_IN_BROWSER',
+      code: 'WS_CONNECT_FAILED',
       detail: `${host}: ${why}`,
       status: 0,
       cause: error,

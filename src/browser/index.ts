@@ -11,10 +11,19 @@ export {
   WebSocketError,
   WebSocketTimeoutError,
 } from '../errors.ts'
-// Connections
 export { CloseCode, explainCloseCode } from '../protocol/close-code.ts'
-export { broadcast, prepare } from './broadcast.ts'
+// Clients that stay
+export { isTransient } from '../reconnect/transient.ts'
+export {
+  decorrelatedBackoff,
+  exponentialBackoff,
+  fibonacciBackoff,
+  fixedBackoff,
+} from '../timing/backoff.ts'
 // Clients
+export { broadcast, prepare } from './broadcast.ts'
 export { connect } from './connect.ts'
+export { reconnect } from './reconnect.ts'
 // What a browser cannot do
 export { EventLoop, getEventLoop, serve, upgrade } from './server-side.ts'
+export { WebSocketApp } from './websocket-app.ts'

@@ -39,6 +39,8 @@ export interface HandledLink {
   readonly isPausedByUser: boolean
   /** True when our own close, failure or `terminate()` came before the peer's. */
   readonly wasClosedByUs: boolean
+  /** Deliver all messages in pieces. */
+  takeAllInPieces(): void
   start(consumer: Consumer): void
   close(code: number, reason: string): void
   pauseParsing(): void

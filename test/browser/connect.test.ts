@@ -113,7 +113,7 @@ describe('connect in a browser fails', () => {
       } as never,
     }
     await expect(connectIn(() => environment, 'ws://example.com/')).rejects.toMatchObject({
-      code: 'WS_FAILED_IN_BROWSER',
+      code: 'WS_CONNECT_FAILED',
       message: expect.stringContaining('an insecure connection'),
       cause,
     })

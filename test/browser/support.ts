@@ -1,6 +1,6 @@
 // A WebSocket that behaves as the WHATWG standard says, with a test in place of the network and the peer.
 
-import { vi } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { connectIn } from '../../src/browser/connect.ts'
 import type { BrowserEnvironment } from '../../src/browser/environment.ts'
 import type { BrowserSocket, CloseEventLike, Outgoing } from '../../src/browser/socket.ts'
@@ -154,4 +154,12 @@ export async function openInBrowser<Data = unknown>(
   const socket = browser.sockets[0]!
   socket.accept(protocol, extensions)
   return { connection: await connecting, socket, clock: browser.clock, browser }
+}
+
+/** Put a WebSocket of ours in the place of the page's until the test is over, and give those that are made. */
+export function stubWebSocket(): FakeWebSocket[] {
+  const { sockets, environment } = fakeBrowser()
+  vi.stubGlobal('WebSocket', environment().WebSocket)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  return sockets
 }

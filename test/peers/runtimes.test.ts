@@ -25,7 +25,7 @@ console.log('listening on ' + server.url)
 
 /** Talks to the server whose address is its argument, and says what it saw. */
 const CLIENT = `
-import { connect } from 'openline'
+import { connect, HandshakeRejectedError, reconnect } from 'openline'
 const url = process.argv.at(-1)
 const connection = await connect(url, { headers: { 'X-Token': 'abc' }, compression: true })
 console.log('open', connection.extensions.split(';')[0])
@@ -43,6 +43,11 @@ console.log('pieces', await connection.receive())
 console.log('ping', (await connection.ping()) >= 0)
 const { code, clean } = await connection.close(4000, 'bye')
 console.log('closed', code, clean)
+for await (const again of reconnect(url, { backoff: 10 })) {
+  await again.send('once more')
+  console.log('again', await again.receive())
+  break
+}
 try {
   await connect(url.replace(/:\\d+/, ':1'))
 } catch (error) {
@@ -58,6 +63,7 @@ const SEEN = [
   'pieces in pieces',
   'ping true',
   'closed 4000 true',
+  'again once more',
   'refused WS_CONNECT_FAILED',
 ]
 
