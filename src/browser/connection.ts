@@ -39,6 +39,7 @@ export class BrowserConnection<Data = unknown> implements Face<Connection<Data>>
   readonly remoteAddress = undefined
   /** Browsers tell nothing about pings. */
   readonly latency = undefined
+  readonly smoothedLatency = undefined
   readonly #link: BrowserLink
   #inbox: Inbox | undefined
   #id: string | undefined

@@ -12,6 +12,11 @@ export function upgrade(): never {
   throw notInBrowser('upgrade()', 'Pages only connect: run the server on Node, Bun or Deno')
 }
 
+/** A browser shows programs no frames. */
+export function enableTrace(): never {
+  throw notInBrowser('enableTrace()', 'Look at the frames in the network panel of the developer tools')
+}
+
 const LOOP = 'A page runs until it is left: call your function, without a loop'
 
 /** A browser has a loop of its own, and no process. */

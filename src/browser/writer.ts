@@ -285,7 +285,8 @@ function toOutgoing(message: Sendable, type: SendOptions['type']): Outgoing | un
   }
   if (isPiece(message)) {
     const bytes = toBytes(message as Exclude<Piece, string>)
-    if (type !== 'text') return bytes
+    // Browsers send nothing out of memory that is shared.
+    if (type !== 'text') return bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice()
     assertUtf8(bytes, portablePlatform)
     return decode(bytes)
   }

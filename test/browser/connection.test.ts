@@ -34,6 +34,7 @@ test('knows no addresses and no latency', async () => {
   expect(connection.remoteAddress).toBeUndefined()
   expect(connection.localAddress).toBeUndefined()
   expect(connection.latency).toBeUndefined()
+  expect(connection).toHaveProperty('smoothedLatency', undefined)
 })
 
 test('iterates, and ends quietly after an ordinary close', async () => {

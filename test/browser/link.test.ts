@@ -306,6 +306,25 @@ describe('a handler object', () => {
     await expect(connection.receive()).rejects.toMatchObject({ code: 'WS_RECEIVE_WITH_HANDLER' })
   })
 
+  test('with fragment() gets each message as one piece, up to maxStreamSize', async () => {
+    const log: unknown[] = []
+    const { connection, socket } = await openInBrowser({
+      maxMessageSize: 3,
+      maxStreamSize: 10,
+      handler: { fragment: (_, piece, isEnd) => void log.push([piece, isEnd]) },
+    })
+    socket.deliver('larger')
+    socket.deliver(hex('01'))
+    expect(log).toEqual([
+      ['larger', true],
+      [hex('01'), true],
+    ])
+    socket.deliver('0123456789a')
+    expect(socket.closes).toMatchObject([{ code: 4009 }])
+    socket.answerClose()
+    expect((await connection.closed).diagnosis).toContain('11 bytes, while maxStreamSize is 10')
+  })
+
   test('has messages wait while open() is pending', async () => {
     const log: unknown[] = []
     let go = (): void => {}

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { EventLoop, getEventLoop, serve, upgrade } from '../../src/browser/server-side.ts'
+import { EventLoop, enableTrace, getEventLoop, serve, upgrade } from '../../src/browser/server-side.ts'
 
 test.each([
   ['serve()', serve],
   ['upgrade()', upgrade],
+  ['enableTrace()', enableTrace],
   ['getEventLoop()', getEventLoop],
   ['an EventLoop', () => new EventLoop()],
 ])('%s throws at once', (name, call) => {

@@ -25,6 +25,17 @@ describe('send in a browser gives the browser', () => {
     await sending
   })
 
+  test('a copy of memory that is shared, which browsers do not take', async () => {
+    const { connection, socket } = await openInBrowser()
+    const shared = new Uint8Array(new SharedArrayBuffer(3), 1)
+    shared.set([1, 2])
+    const send = vi.spyOn(socket, 'send')
+    await connection.send(shared)
+    const [data] = send.mock.calls[0]!
+    expect(data).toEqual(hex('01 02'))
+    expect((data as Uint8Array).buffer).toBeInstanceOf(ArrayBuffer)
+  })
+
   test('a Blob as it is, for the browser reads it', async () => {
     const { connection, socket } = await openInBrowser()
     const blob = new Blob(['abc'])

@@ -33,14 +33,7 @@ export const RUNTIMES: Readonly<Record<'Bun' | 'Deno', Runtime>> = {
   Bun: { command: findRuntime('@oven', 'bin/bun') ?? 'bun', options: ['--no-install'] },
   Deno: {
     command: findRuntime('@deno', 'deno') ?? 'deno',
-    options: [
-      'run',
-      '--allow-net',
-      '--allow-env',
-      '--allow-read',
-      '--no-config',
-      '--node-modules-dir=manual',
-    ],
+    options: ['run', '--allow-net', '--allow-env', '--no-config', '--node-modules-dir=manual'],
   },
 }
 
