@@ -1,6 +1,9 @@
 // Headless Chromium as our client: a page loads the build for browsers and talks to our server.
 
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
+import ts from 'typescript'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { type Connection, type Server, serve } from '../../src/index.ts'
 import { bundleForBrowsers } from '../support/bundle.ts'
@@ -22,6 +25,17 @@ globalThis.log = []
 globalThis.isReady = true
 `
 
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Give a source file as `npm run build` puts it into dist: without types, and by itself. */
+function transpile(path: string): string {
+  const { ES2022 } = ts.ScriptTarget
+  const { outputText } = ts.transpileModule(readFileSync(root + path, 'utf8'), {
+    compilerOptions: { target: ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+  })
+  return outputText
+}
+
 await describeWithPeers('Chromium with the build for browsers', ['Chromium'], () => {
   let browser: Browser
   let site: Server
@@ -38,7 +52,11 @@ await describeWithPeers('Chromium with the build for browsers', ['Chromium'], ()
     site = await serve(echo, {
       host: '127.0.0.1',
       onRequest: ({ url }) => {
-        const [type, text] = files[new URL(url).pathname] ?? []
+        const { pathname } = new URL(url)
+        const isSource = /^\/src\/[\w/-]+\.ts$/.test(pathname)
+        const [type, text] = isSource
+          ? ['text/javascript', transpile(pathname.slice(1))]
+          : (files[pathname] ?? [])
         if (type === undefined) return new Response('no such file', { status: 404 })
         return new Response(text, { headers: { 'Content-Type': type } })
       },
@@ -93,6 +111,18 @@ await describeWithPeers('Chromium with the build for browsers', ['Chromium'], ()
       clean: true,
       diagnosis: 'we closed with 4000 (private use) "bye" and the peer answered',
     })
+  })
+
+  test('needs no bundler: its modules load one by one', async () => {
+    const page = await visit()
+    const result = await run(
+      page,
+      `const { connect } = await import('/src/browser/index.ts')
+      const connection = await connect('/')
+      await connection.send('hello')
+      return connection.receive()`,
+    )
+    expect(result).toBe('hello')
   })
 
   test('waits while a server does not read, and loses nothing', async () => {
