@@ -21,7 +21,7 @@ import { Opcode } from '../protocol/opcode.ts'
 import { portablePlatform } from '../protocol/platform.ts'
 import { PreparedMessage } from '../protocol/prepared-message.ts'
 import type { Clock } from '../timing/clock.ts'
-import type { BrowserSocket, Outgoing } from './socket.ts'
+import { type BrowserSocket, OPEN, type Outgoing } from './socket.ts'
 import { notInBrowser } from './unsupported.ts'
 
 /** The connection that messages are written to. */
@@ -87,7 +87,8 @@ export class BrowserWriter {
       if (typeof message !== 'string') discard(message)
       return this.#refuse()
     }
-    if (options?.compress === false) this.#assertPlain()
+    const isPlain = message instanceof PreparedMessage ? !message.isCompressible : options?.compress === false
+    if (isPlain) this.#assertPlain()
     const data = toOutgoing(message, options?.type)
     if (data === undefined) {
       const source = iterateSource(message as Exclude<Sendable, Piece | PreparedMessage>)
@@ -101,7 +102,7 @@ export class BrowserWriter {
   /** Send a message that goes to others too; false when this connection takes none any more. */
   broadcast(message: PreparedMessage): boolean {
     if (!this.#host.isOpen || this.#isTooSlow()) return false
-    void this.send(message, { compress: message.isCompressible })
+    void this.send(message, undefined)
     return true
   }
 
@@ -134,6 +135,8 @@ export class BrowserWriter {
     for (let job = jobs[0]; job !== undefined; job = jobs[0]) {
       try {
         const data = 'data' in job.message ? job.message.data : await this.#join(job.message)
+        // A browser drops without a word what comes too late.
+        if (!this.#host.isOpen) throw this.#host.closedError()
         this.#host.socket.send(data)
         void this.#afterSend().then(job.resolve, job.reject)
       } catch (error) {
@@ -182,33 +185,38 @@ export class BrowserWriter {
     })
   }
 
-  /** Break sources off, and send what waits behind them: the connection is about to close. */
+  /** Break sources off, and send what waits behind them while that can be done: the connection is about to close. */
   finish(): void {
     this.#isFinished = true
+    const canSend = this.#host.socket.readyState === OPEN
     const jobs = this.#jobs ?? []
     // A job is only under way while a source is waited for; it ends by itself.
     for (const job of jobs.splice(1)) {
       this.#queuedBytes -= job.size
-      if ('data' in job.message) {
+      if (canSend && 'data' in job.message) {
         this.#host.socket.send(job.message.data)
         job.resolve()
       } else {
-        void stopSource(job.message.source)
-        job.reject(this.#host.closedError())
+        this.#giveUp(job)
       }
     }
     this.#endSource?.()
   }
 
+  #giveUp({ message, reject }: Job): void {
+    if ('source' in message) void stopSource(message.source)
+    reject(this.#host.closedError())
+  }
+
   /** Nothing goes out any more. */
   closed(): void {
     this.#isFinished = true
+    // What the browser has sent was not in vain.
+    this.check()
+    this.#isAboveMark = false
     this.#host.clock.clearTimeout(this.#timer)
     this.#endSource?.()
-    for (const { message, reject } of this.#jobs?.splice(1) ?? []) {
-      if ('source' in message) void stopSource(message.source)
-      reject(this.#host.closedError())
-    }
+    for (const job of this.#jobs?.splice(1) ?? []) this.#giveUp(job)
     this.#queuedBytes = 0
     const senders = this.#senders
     this.#senders = []
@@ -246,7 +254,7 @@ export class BrowserWriter {
       this.#delay = amount < this.#lastAmount ? SHORTEST_LOOK : Math.min(this.#delay * 2, LONGEST_LOOK)
       this.#lastAmount = amount
       this.check()
-      if (this.#isAboveMark && !this.#isFinished) this.#lookLater()
+      if (this.#isAboveMark) this.#lookLater()
     }, this.#delay)
   }
 

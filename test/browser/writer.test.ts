@@ -81,7 +81,9 @@ describe('send in a browser refuses', () => {
     expect(() => connection.send('secret', { compress: false })).toThrow(StateError)
     expect(() => connection.send('secret', { compress: false })).toThrow('Turn compression off on the server')
     expect(socket.sent).toEqual([])
+    expect(() => connection.send(prepare('secret', { compress: false }))).toThrow(StateError)
     await connection.send('no secret', { compress: true })
+    await connection.send(prepare('no secret'))
     const plain = await openInBrowser()
     await plain.connection.send('secret', { compress: false })
     expect(plain.socket.sent).toEqual(['secret'])
@@ -178,6 +180,31 @@ describe('a source of pieces', () => {
     await closing
   })
 
+  test('that comes to its end when the peer closes already is not sent, and says so', async () => {
+    const { connection, socket } = await openInBrowser()
+    const source = new FakeSource()
+    const sending = connection.send(source)
+    const behind = connection.send('behind')
+    source.give('late')
+    await settle()
+    socket.receiveClose()
+    source.end()
+    await expect(sending).rejects.toThrow(ConnectionClosedError)
+    await expect(behind).rejects.toThrow(ConnectionClosedError)
+    expect(socket.sent).toEqual([])
+  })
+
+  test('is broken off by close() after the peer began, with all that waits behind it', async () => {
+    const { connection, socket } = await openInBrowser()
+    const sending = connection.send(new FakeSource())
+    const behind = connection.send('behind')
+    socket.receiveClose()
+    void connection.close()
+    await expect(sending).rejects.toThrow(ConnectionClosedError)
+    await expect(behind).rejects.toThrow(ConnectionClosedError)
+    expect(socket.sent).toEqual([])
+  })
+
   test('is broken off by the end of the connection, with all that waits behind it', async () => {
     const { connection, socket } = await openInBrowser()
     const source = new FakeSource()
@@ -268,6 +295,21 @@ describe('backpressure', () => {
     const set = vi.spyOn(clock, 'setTimeout')
     await clock.advance(1000)
     expect(set).not.toHaveBeenCalled()
+  })
+
+  test('who waits goes on while the connection closes, and when all was sent at its end', async () => {
+    const { connection, socket, clock } = await openInBrowser({ sendHighWaterMark: 0 })
+    const first = connection.send('x')
+    void connection.close()
+    socket.flush()
+    await clock.advance(64)
+    await first
+    const other = await openInBrowser({ sendHighWaterMark: 0 })
+    const second = other.connection.send('y')
+    void other.connection.close()
+    other.socket.flush()
+    other.socket.answerClose()
+    await second
   })
 
   test('a handler hears of the drain', async () => {
