@@ -229,9 +229,11 @@ export class StateError extends WebSocketError {
   override readonly name: string = 'StateError'
   readonly code: keyof typeof STATE_MESSAGES
 
-  /** Give the code, and what stands in its message for `{}`. */
-  constructor(code: keyof typeof STATE_MESSAGES, detail = '') {
-    super(STATE_MESSAGES[code].replace('{}', () => detail))
+  constructor(code: keyof typeof STATE_MESSAGES, detail = '', options?: ErrorOptions) {
+    super(
+      STATE_MESSAGES[code].replace('{}', () => detail),
+      options,
+    )
     this.code = code
   }
 }
