@@ -4,6 +4,7 @@
 import type { Consumer } from '../connection/consumer.ts'
 import type { HandledLink } from '../connection/handler.ts'
 import type { Flow } from '../connection/inbox.ts'
+import { LIFETIME_OVER, spreadLifetime } from '../connection/lifetime.ts'
 import type { LinkState } from '../connection/link.ts'
 import { MessageQueue } from '../connection/message-queue.ts'
 import { ConnectionClosedError, ProtocolError, WebSocketTimeoutError } from '../errors.ts'
@@ -57,7 +58,8 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
   #pendingEnd: CloseEventLike | undefined
   /** In whole ms, which need no box of their own. */
   #lastMessageAt: number | undefined
-  #closeTimer: unknown
+  /** Ends the lifetime, and later the closing. */
+  #timer: unknown
   #sent: CloseFrame | undefined
   /** The code that ours stands for, where a browser sends another. */
   #meantCode: number | undefined
@@ -80,6 +82,12 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
   /** Begin to deliver. */
   start(consumer: Consumer): void {
     this.#consumer = consumer
+    const { maxLifetime } = this.options
+    // A handler's `open`, which comes before, may have closed the connection.
+    if (this.#state === 'open' && maxLifetime !== Number.POSITIVE_INFINITY) {
+      const { code, reason } = LIFETIME_OVER
+      this.#timer = this.clock.setTimeout(() => this.close(code, reason), spreadLifetime(maxLifetime))
+    }
     this.#deliver()
   }
 
@@ -250,9 +258,10 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
     if (this.socket.readyState === OPEN) close()
     else this.writer.finish()
     this.#state = 'closing'
+    this.clock.clearTimeout(this.#timer)
     const { closeTimeout } = this.options
     if (closeTimeout !== Number.POSITIVE_INFINITY) {
-      this.#closeTimer = this.clock.setTimeout(() => {
+      this.#timer = this.clock.setTimeout(() => {
         this.#error ??= new WebSocketTimeoutError('close', closeTimeout)
         this.#finish(undefined)
       }, closeTimeout)
@@ -293,7 +302,7 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     detach(this.socket)
-    this.clock.clearTimeout(this.#closeTimer)
+    this.clock.clearTimeout(this.#timer)
     const info = this.#makeInfo(event)
     this.#info = info
     this.writer.closed()

@@ -15,6 +15,7 @@ import { notInBrowser } from './unsupported.ts'
 export interface BrowserOptions extends PortableOptions {
   readonly maxMessageSize: number
   readonly maxStreamSize: number
+  readonly maxLifetime: number
   readonly subprotocols: readonly string[]
   readonly openTimeout: number
   readonly signal: AbortSignal | undefined
@@ -86,7 +87,9 @@ function isEmpty(value: unknown): boolean {
  * Fill in defaults. Throw a StateError for what a browser cannot do, and a TypeError or RangeError that names the option
  * which is wrong.
  */
-export function resolveBrowserOptions<Data>(options: ConnectOptions<Data>): BrowserOptions {
+export function resolveBrowserOptions<Data>(
+  options: ConnectOptions<Data> & { readonly maxLifetime?: number | false },
+): BrowserOptions {
   for (const [name, { isHarmless, instead }] of Object.entries(REFUSED)) {
     const value = (options as Readonly<Record<string, unknown>>)[name]
     if (value !== undefined && !isHarmless(value)) throw notInBrowser(`the option "${name}"`, instead)
@@ -104,6 +107,7 @@ export function resolveBrowserOptions<Data>(options: ConnectOptions<Data>): Brow
     ...resolvePortableOptions(options),
     maxMessageSize,
     maxStreamSize: checkStreamSize(options.maxStreamSize ?? maxMessageSize, maxMessageSize),
+    maxLifetime: checkDuration('maxLifetime', options.maxLifetime ?? false),
     subprotocols,
     openTimeout,
     signal,

@@ -263,6 +263,20 @@ describe('closing', () => {
     expect(await connection.closed).toBe(info)
   })
 
+  test('after maxLifetime, or a little before', async () => {
+    const options: object = { maxLifetime: 10_000 }
+    const { connection, socket, clock } = await openInBrowser(options)
+    await clock.advance(8999)
+    expect(connection.state).toBe('open')
+    await clock.advance(1001)
+    expect(socket.closes).toEqual([{ code: 4001, reason: 'lifetime over' }])
+    socket.endWith(4001)
+    expect(await connection.closed).toMatchObject({ code: 1001, initiator: 'local', clean: true })
+    const set = vi.spyOn(clock, 'setTimeout')
+    await clock.advance(20_000)
+    expect(set).not.toHaveBeenCalled()
+  })
+
   test('at once by terminate(), which waits for nobody', async () => {
     const { connection, socket } = await openInBrowser()
     socket.deliver('x')

@@ -67,6 +67,7 @@ test('the defaults are those of clients on Node', () => {
     logger: console,
     maxMessageSize: 16 * 1024 * 1024,
     maxStreamSize: 16 * 1024 * 1024,
+    maxLifetime: Number.POSITIVE_INFINITY,
     subprotocols: [],
     openTimeout: 10_000,
     signal: undefined,
@@ -83,6 +84,7 @@ test.each([
   ['maxMessageSize', -1, RangeError],
   ['maxStreamSize', 5, RangeError],
   ['closeTimeout', 0, RangeError],
+  ['maxLifetime', 0, RangeError],
 ])('a wrong %s: %j throws naming it', (name, value, type) => {
   expect(() => resolve({ [name]: value })).toThrow(type)
   expect(() => resolve({ [name]: value })).toThrow(name)
