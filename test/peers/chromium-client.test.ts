@@ -25,6 +25,16 @@ globalThis.log = []
 globalThis.isReady = true
 `
 
+/** A worker that tells its page what it got back. */
+const WORKER = `
+import { reconnect } from '/openline.js'
+for await (const connection of reconnect('/from/worker')) {
+  await connection.send('hello from ' + connection.request.target)
+  postMessage(await connection.receive())
+  break
+}
+`
+
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Give a source file as `npm run build` puts it into dist: without types, and by itself. */
@@ -47,6 +57,7 @@ await describeWithPeers('Chromium with the build for browsers', ['Chromium'], ()
       '/': ['text/html; charset=utf-8', HTML],
       '/page.js': ['text/javascript', SETUP],
       '/openline.js': ['text/javascript', bundle],
+      '/worker.js': ['text/javascript', WORKER],
     }
     browser = await launchChromium()
     site = await serve(echo, {
@@ -123,6 +134,19 @@ await describeWithPeers('Chromium with the build for browsers', ['Chromium'], ()
       return connection.receive()`,
     )
     expect(result).toBe('hello')
+  })
+
+  test('works in a worker, which has no document', async () => {
+    const page = await visit()
+    const result = await run(
+      page,
+      `const worker = new Worker('/worker.js', { type: 'module' })
+      return new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data)
+        worker.onerror = ({ message }) => reject(new Error(message))
+      })`,
+    )
+    expect(result).toBe('hello from /from/worker')
   })
 
   test('waits while a server does not read, and loses nothing', async () => {
