@@ -25,5 +25,5 @@ export { broadcast, prepare } from './broadcast.ts'
 export { connect } from './connect.ts'
 export { reconnect } from './reconnect.ts'
 // What a browser cannot do
-export { EventLoop, getEventLoop, serve, upgrade } from './server-side.ts'
+export { EventLoop, enableTrace, getEventLoop, serve, upgrade } from './server-side.ts'
 export { WebSocketApp } from './websocket-app.ts'
