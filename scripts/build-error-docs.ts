@@ -36,6 +36,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_HOST_REFUSED: 'Answered with 403. If the name is yours, add it to the option `hosts`.',
   WS_CONNECT_FAILED:
     "Read the message; the system's error is the `cause`. Try again later, unless the certificate is not trusted.",
+  WS_FAILED_IN_BROWSER:
+    'Only in browsers, which hide status and cause from programs: look at their network panel and console. Try again later.',
   WS_HANDSHAKE_INTERRUPTED: 'Try again later. If it happens each time: wrong port, or TLS on one end only.',
   WS_SERVER_CLOSING: 'Answered with 503 and `Retry-After`. Try again later.',
   WS_HANDLER_FAILED: 'Answered with 500. The reason is in the log of the server.',
@@ -65,6 +67,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_TOO_MANY_FRAGMENTS: 'Send larger fragments, or raise `maxFragments`.',
   WS_SLOW_CONSUMER:
     'The peer does not read, and the program sends without awaiting `send()`. Await it, or send less to slow peers; see `maxBufferedAmount`.',
+  WS_INBOX_OVERFLOW:
+    'Only in browsers, which cannot have a peer wait. Receive faster, have the peer send less, or raise `maxBufferedAmount`.',
   WS_MESSAGE_TIMEOUT:
     'The peer is slow or stuck in the middle of a message. Raise `messageTimeout` for slow lines.',
 
@@ -90,6 +94,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_OUTBOX_FULL:
     'Wait until `app.isReady`, raise `maxMessages` or `maxBytes` of `outbox`, or choose the overflow `drop-oldest`.',
   WS_OUTBOX_CLOSED: 'Send it in the next run, if it still matters; `onDrop` is told of each.',
+  WS_NOT_IN_BROWSER:
+    'The message says what to do instead; see [Browsers](guide/browser.md). Code that runs in both places asks first, or leaves the option out.',
+  WS_NO_WEBSOCKET:
+    'Your bundler or test runner chose the export condition `browser` for a program that runs elsewhere: set its target to Node.',
 }
 
 type Table = Readonly<Record<string, unknown>>

@@ -70,3 +70,7 @@ if is_stale "$bin/libwebsockets" test/peers/lws/*; then
   cc -std=gnu11 -O1 -Wall -Wextra -o "$bin/libwebsockets" test/peers/lws/*.c -lwebsockets
 fi
 say "$bin/libwebsockets is $("$bin/libwebsockets" version)"
+
+# Bun and Deno come with the benchmarks, in the versions of their lock file.
+node benchmarks/install-peers.mjs
+say "Bun is $(benchmarks/node_modules/@oven/*/bin/bun --version), Deno is $(benchmarks/node_modules/@deno/*/deno --version | head -1)"

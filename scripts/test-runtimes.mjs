@@ -11,7 +11,7 @@ const versions = process.argv.length > 2 ? process.argv.slice(2) : ['20', '22', 
 
 // What is slow and has nothing to do with the runtime is left to `npm test`.
 const folders = ['protocol', 'handshake', 'kernel', 'deflate', 'transport', 'timing', 'connection', 'server']
-const more = ['client', 'app', 'integration', 'event-loop', 'testing', 'security', 'conformance']
+const more = ['browser', 'client', 'app', 'integration', 'event-loop', 'testing', 'security', 'conformance']
 
 const variants = [
   { name: 'all fast ways', env: {} },

@@ -47,6 +47,7 @@ const HANDSHAKE_MESSAGES = {
     'the origin {} is not allowed. Browsers of other sites are refused unless the option "origins" allows them',
   WS_HOST_REFUSED: 'the host {} is not one of the option "hosts"',
   WS_CONNECT_FAILED: 'could not connect: {}',
+  WS_FAILED_IN_BROWSER: 'the browser could not open the connection, and it tells programs no reason: {}',
   WS_HANDSHAKE_INTERRUPTED: 'the connection ended during the opening handshake: {}',
   WS_SERVER_CLOSING: 'the server is closing{}',
   WS_HANDLER_FAILED: 'onHandshake threw: {}',
@@ -137,6 +138,7 @@ const PROTOCOL_VIOLATIONS = {
   WS_MESSAGE_TOO_BIG: [1009, 'a message is larger than the limit'],
   WS_TOO_MANY_FRAGMENTS: [1009, 'a message has more fragments than maxFragments'],
   WS_SLOW_CONSUMER: [1008, 'more than maxBufferedAmount waits for a peer that does not read'],
+  WS_INBOX_OVERFLOW: [1008, 'more than maxBufferedAmount came that nobody took'],
   WS_MESSAGE_TIMEOUT: [1008, 'a message was not complete within messageTimeout'],
 } as const
 
@@ -217,6 +219,9 @@ const STATE_MESSAGES = {
   WS_APP_NOT_OPEN: 'the app has no open connection to send on, and keeps no messages for one',
   WS_OUTBOX_FULL: 'the message was dropped: the outbox had no room for it while there was no connection',
   WS_OUTBOX_CLOSED: 'the message was dropped: the run ended while it waited for a connection',
+  WS_NOT_IN_BROWSER: 'a browser cannot do this: {}',
+  WS_NO_WEBSOCKET:
+    'there is no WebSocket here: this is the build of openline for browsers, and it needs theirs',
 } as const
 
 /** Say that a method was called in a state in which it cannot work: a mistake of the program, not of the peer. */
@@ -224,8 +229,11 @@ export class StateError extends WebSocketError {
   override readonly name: string = 'StateError'
   readonly code: keyof typeof STATE_MESSAGES
 
-  constructor(code: keyof typeof STATE_MESSAGES) {
-    super(STATE_MESSAGES[code])
+  constructor(code: keyof typeof STATE_MESSAGES, detail = '', options?: ErrorOptions) {
+    super(
+      STATE_MESSAGES[code].replace('{}', () => detail),
+      options,
+    )
     this.code = code
   }
 }

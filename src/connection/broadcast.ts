@@ -1,10 +1,10 @@
 // One message to many connections: encoded, compressed and framed once, and handed to each without a copy.
 
 import { engine } from '../kernel/engine.ts'
-import { Opcode } from '../protocol/opcode.ts'
-import { PreparedMessage } from '../protocol/prepared-message.ts'
+import type { PreparedMessage } from '../protocol/prepared-message.ts'
 import type { Connection } from './connection.ts'
-import { assertUtf8, encodeText, type Piece, type SendOptions, toBytes } from './sendable.ts'
+import { prepareMessage, sendToAll } from './prepare-message.ts'
+import type { Piece, SendOptions } from './sendable.ts'
 
 /** Choose how a message is broadcast. */
 export interface BroadcastOptions extends SendOptions {
@@ -27,12 +27,7 @@ export function broadcast(
   message: Piece | PreparedMessage,
   options: BroadcastOptions = {},
 ): number {
-  const prepared = message instanceof PreparedMessage ? message : prepare(message, options)
-  let reached = 0
-  for (const connection of connections) {
-    if (connection !== options.except && connection.sendPrepared(prepared)) reached++
-  }
-  return reached
+  return sendToAll(connections, message, options, engine.platform)
 }
 
 /**
@@ -44,13 +39,5 @@ export function broadcast(
  * for (const connection of server.connections) void connection.send(greeting)
  */
 export function prepare(message: Piece, options: SendOptions = {}): PreparedMessage {
-  const { platform } = engine
-  const { type, compress = true } = options
-  if (typeof message === 'string') {
-    const opcode = type === 'binary' ? Opcode.Binary : Opcode.Text
-    return new PreparedMessage(opcode, encodeText(message), platform, compress)
-  }
-  const bytes = toBytes(message)
-  if (type === 'text') assertUtf8(bytes, platform)
-  return new PreparedMessage(type === 'text' ? Opcode.Text : Opcode.Binary, bytes, platform, compress)
+  return prepareMessage(message, options, engine.platform)
 }

@@ -1,7 +1,6 @@
 // The pieces of a message that somebody produces bit by bit, as the bytes of its fragments: strings as UTF-8, also
 // where a character lies across two of them, and bytes as they are, checked when they are said to be text.
 
-import { Buffer } from 'node:buffer'
 import type { DataOpcode } from '../protocol/message-encoder.ts'
 import { Opcode } from '../protocol/opcode.ts'
 import type { Platform } from '../protocol/platform.ts'
@@ -49,7 +48,10 @@ export class FragmentEncoder {
 
   /** The other half of a surrogate pair did not come: bytes did. */
   #behindHalf(bytes: Uint8Array): Uint8Array {
-    const joined = Buffer.concat([encodeText(this.#half), bytes])
+    const half = encodeText(this.#half)
+    const joined = new Uint8Array(half.length + bytes.length)
+    joined.set(half)
+    joined.set(bytes, half.length)
     this.#half = ''
     return joined
   }

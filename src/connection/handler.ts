@@ -5,9 +5,9 @@ import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-collector.ts'
 import type { Connection } from './connection.ts'
 import type { Consumer } from './consumer.ts'
-import type { Link } from './link.ts'
-import { RESOLVED } from './message-writer.ts'
+import type { ResolvedConnectionOptions } from './options.ts'
 import { reportError } from './report-error.ts'
+import { RESOLVED } from './sendable.ts'
 
 /** Handle connections by callbacks. All methods are optional; they may be async. */
 export interface ConnectionHandler<Data = unknown> {
@@ -33,12 +33,26 @@ export interface ConnectionHandler<Data = unknown> {
   close?(connection: Connection<Data>, info: CloseInfo): void | Promise<void>
 }
 
+/** The inside of a connection, as far as a handler object needs it. */
+export interface HandledLink {
+  readonly options: Pick<ResolvedConnectionOptions, 'receiveHighWaterMark' | 'receiveLowWaterMark' | 'logger'>
+  readonly isPausedByUser: boolean
+  /** True when our own close, failure or `terminate()` came before the peer's. */
+  readonly wasClosedByUs: boolean
+  /** Deliver all messages in pieces. */
+  takeAllInPieces(): void
+  start(consumer: Consumer): void
+  close(code: number, reason: string): void
+  pauseParsing(): void
+  resumeParsing(): void
+}
+
 /** Deliver to a handler object. */
 export class HandlerConsumer<Data> implements Consumer {
   readonly isAsync = false
   readonly #handler: ConnectionHandler<Data>
   readonly #connection: Connection<Data>
-  readonly #link: Link
+  readonly #link: HandledLink
   /** What came while `open` was pending, in order, and the end if that came too. */
   #waiting: (() => void)[] | undefined
   #info: CloseInfo | undefined
@@ -46,7 +60,7 @@ export class HandlerConsumer<Data> implements Consumer {
   /** Promises of methods that are not settled. */
   #pending = 0
 
-  constructor(handler: ConnectionHandler<Data>, connection: Connection<Data>, link: Link) {
+  constructor(handler: ConnectionHandler<Data>, connection: Connection<Data>, link: HandledLink) {
     this.#handler = handler
     this.#connection = connection
     this.#link = link
@@ -190,7 +204,7 @@ export class HandlerConsumer<Data> implements Consumer {
 }
 
 /** Report what a handler threw, and close with 1011. The peer hears no details: they can be sensitive. */
-export function handlerFailed(link: Link, error: unknown): void {
+export function handlerFailed(link: HandledLink, error: unknown): void {
   link.close(CloseCode.InternalError, '')
   reportError(link.options.logger, 'a connection handler failed', error)
 }

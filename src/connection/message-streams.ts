@@ -1,7 +1,7 @@
 // A connection as a pair of WHATWG streams of messages, as browsers' WebSocketStream has them. Both wait: nothing is
 // read from the peer before somebody reads here, and writing goes on when the peer takes it.
 
-import { ReadableStream, WritableStream } from 'node:stream/web'
+import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { CloseCode } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-collector.ts'
 import type { Sendable } from './sendable.ts'
@@ -26,7 +26,7 @@ export function messageStreams(connection: StreamableConnection): MessageStreams
   // The connection has a queue of its own; a second one would only hide from the peer that nobody reads.
   const strategy = { highWaterMark: 0 }
   return {
-    readable: new ReadableStream(
+    readable: new globalThis.ReadableStream(
       {
         async pull(controller) {
           const { value, done } = await messages.next()
@@ -39,7 +39,7 @@ export function messageStreams(connection: StreamableConnection): MessageStreams
       },
       strategy,
     ),
-    writable: new WritableStream({
+    writable: new globalThis.WritableStream({
       // abort() below waits for the message under way, which may wait for ever.
       start(controller) {
         // Node's types do not know it.

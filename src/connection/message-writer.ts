@@ -19,6 +19,7 @@ import {
   iterateSource,
   type MessageSource,
   type Piece,
+  RESOLVED,
   type Sendable,
   type SendOptions,
   stopSource,
@@ -41,9 +42,6 @@ export interface WriterHost {
   /** A message that was begun cannot be finished. */
   breakOff(error: unknown): void
 }
-
-/** What `send()` returns when its caller may go on at once. */
-export const RESOLVED: Promise<void> = Promise.resolve()
 
 // What is compressed or masked takes our own time and memory: pieces of streams are cut for that, and others get their
 // turn between two slices.

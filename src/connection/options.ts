@@ -11,6 +11,7 @@ import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import type { AcceptedMessages } from '../protocol/message-assembler.ts'
 import type { Role } from '../protocol/protocol.ts'
 import { checkExtensions, type ExtensionDefinition } from './extensions.ts'
+import { checkStreamSize, type PortableOptions, resolvePortableOptions } from './portable-options.ts'
 import { checkTrace, type TraceOptions } from './trace-options.ts'
 
 /**
@@ -129,57 +130,35 @@ export interface ConnectionOptions {
 }
 
 /** Hold the options with all defaults filled in. `Infinity` stands for a timeout that is off. */
-export interface ResolvedConnectionOptions {
+export interface ResolvedConnectionOptions extends PortableOptions {
   readonly pingInterval: number
   readonly pingTimeout: number
-  readonly closeTimeout: number
   readonly messageTimeout: number
   readonly maxLifetime: number
   readonly limits: Limits
-  readonly accept: AcceptedMessages
   /** Absent when nothing is to be compressed. */
   readonly compression: ResolvedCompressionOptions | undefined
   readonly extensions: readonly ExtensionDefinition[]
-  readonly receiveHighWaterMark: number
-  readonly receiveLowWaterMark: number
-  readonly sendHighWaterMark: number
-  readonly maxBufferedAmount: number
-  readonly logger: Logger
   /** `undefined` leaves it to `enableTrace()`. */
   readonly trace: boolean | TraceOptions | undefined
 }
 
 const PING_INTERVAL = 20_000
 const PING_TIMEOUT = 20_000
-const CLOSE_TIMEOUT = 10_000
 const SERVER_MESSAGE_TIMEOUT = 60_000
-const RECEIVE_HIGH_WATER_MARK = 16
-const SEND_HIGH_WATER_MARK = 64 * 1024
-const MAX_BUFFERED_AMOUNT = 64 * 1024 * 1024
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveConnectionOptions(options: ConnectionOptions, role: Role): ResolvedConnectionOptions {
   const isServer = role === 'server'
   const limits = defaultLimits(role)
-  const high = checkCount('receiveHighWaterMark', options.receiveHighWaterMark ?? RECEIVE_HIGH_WATER_MARK, 1)
-  const low = checkCount('receiveLowWaterMark', options.receiveLowWaterMark ?? Math.floor(high / 4), 0)
-  if (low >= high) {
-    throw new RangeError(`receiveLowWaterMark (${low}) must be below receiveHighWaterMark (${high})`)
-  }
-  const accept = options.accept ?? 'any'
-  if (accept !== 'any' && accept !== 'text' && accept !== 'binary') {
-    throw new TypeError(`accept must be 'any', 'text' or 'binary', not ${String(accept)}`)
-  }
   const maxMessageSize = checkMessageSize(options.maxMessageSize ?? limits.maxMessageSize)
   const { extensions = [] } = options
   checkExtensions(extensions)
-  const logger = options.logger ?? console
-  if (typeof logger?.error !== 'function') throw new TypeError('logger must have a method error()')
   checkTrace(options.trace)
   return {
+    ...resolvePortableOptions(options),
     pingInterval: checkDuration('pingInterval', options.pingInterval ?? PING_INTERVAL),
     pingTimeout: checkDuration('pingTimeout', options.pingTimeout ?? PING_TIMEOUT),
-    closeTimeout: checkDuration('closeTimeout', options.closeTimeout ?? CLOSE_TIMEOUT),
     messageTimeout: checkDuration(
       'messageTimeout',
       options.messageTimeout ?? (isServer ? SERVER_MESSAGE_TIMEOUT : false),
@@ -190,14 +169,8 @@ export function resolveConnectionOptions(options: ConnectionOptions, role: Role)
       maxStreamSize: checkStreamSize(options.maxStreamSize ?? maxMessageSize, maxMessageSize),
       maxFragments: checkCount('maxFragments', options.maxFragments ?? limits.maxFragments, 1),
     },
-    accept,
     compression: resolveCompression(options.compression ?? true, role),
     extensions,
-    receiveHighWaterMark: high,
-    receiveLowWaterMark: low,
-    sendHighWaterMark: checkCount('sendHighWaterMark', options.sendHighWaterMark ?? SEND_HIGH_WATER_MARK, 0),
-    maxBufferedAmount: checkCount('maxBufferedAmount', options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 0),
-    logger,
     trace: options.trace,
   }
 }
@@ -207,15 +180,6 @@ function checkMessageSize(value: number): number {
   const size = checkCount('maxMessageSize', value, 0)
   if (size > constants.MAX_STRING_LENGTH) {
     throw new RangeError(`maxMessageSize must be at most ${constants.MAX_STRING_LENGTH} bytes, not ${size}`)
-  }
-  return size
-}
-
-function checkStreamSize(value: number, maxMessageSize: number): number {
-  if (value === Number.POSITIVE_INFINITY) return value
-  const size = checkCount('maxStreamSize', value, 0)
-  if (size < maxMessageSize) {
-    throw new RangeError(`maxStreamSize (${size}) must be at least maxMessageSize (${maxMessageSize})`)
   }
   return size
 }

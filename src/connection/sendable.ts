@@ -2,7 +2,6 @@
 
 import type { Blob } from 'node:buffer'
 import type { ReadableStream } from 'node:stream/web'
-import { TextEncoder } from 'node:util'
 import type { Platform } from '../protocol/platform.ts'
 import { PreparedMessage } from '../protocol/prepared-message.ts'
 
@@ -29,6 +28,9 @@ export interface SendOptions {
    */
   readonly compress?: boolean
 }
+
+/** What `send()` returns when its caller may go on at once. */
+export const RESOLVED: Promise<void> = Promise.resolve()
 
 const encoder = new TextEncoder()
 

@@ -2,6 +2,7 @@
 
 import {
   ConnectionClosedError,
+  HandshakeError,
   HandshakeRejectedError,
   StateError,
   WebSocketTimeoutError,
@@ -77,6 +78,8 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof HandshakeRejectedError) return isTransientStatus(error.status)
   if (error instanceof WebSocketTimeoutError) return true
   if (error instanceof StateError) return false
+  // Browsers tell no reason, and most of the time it is the network.
+  if (error instanceof HandshakeError && error.code === 'WS_FAILED_IN_BROWSER') return true
   return isNetworkError(error)
 }
 

@@ -20,10 +20,13 @@ export const systemClock: Clock = {
   timeOfDay: () => Date.now(),
   setTimeout: (callback, delay, keepsAlive = false) => {
     const timer = setTimeout(callback, delay)
-    return keepsAlive ? timer : timer.unref()
+    // In browsers a timer is a number, and there is no process that it could keep alive.
+    return keepsAlive || typeof timer !== 'object' ? timer : timer.unref()
   },
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
   afterInput: (callback) => {
-    setImmediate(callback)
+    if (typeof setImmediate === 'function') setImmediate(callback)
+    // Browsers have no such phase: what came has its events queued before this.
+    else setTimeout(callback)
   },
 }

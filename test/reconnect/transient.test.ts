@@ -119,3 +119,8 @@ describe('retryAfterOf', () => {
     expect(retryAfterOf(undefined, wall)).toBe(0)
   })
 })
+
+test('isTransient tries again after a failure that a browser does not explain', () => {
+  const error = new HandshakeError({ code: 'WS_FAILED_IN_BROWSER', detail: '', status: 0 })
+  expect(isTransient(error)).toBe(true)
+})

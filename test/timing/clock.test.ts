@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/timing/clock.ts'
 
 describe('systemClock', () => {
@@ -44,5 +44,37 @@ describe('systemClock', () => {
       process.nextTick(() => order.push('tick'))
     })
     expect(order).toEqual(['tick', 'after input'])
+  })
+})
+
+describe('systemClock in a browser', () => {
+  afterEach(() => vi.unstubAllGlobals())
+
+  test('has timers that are numbers', async () => {
+    const later = setTimeout
+    const cleared: unknown[] = []
+    vi.stubGlobal('setTimeout', (callback: () => void, delay: number) => {
+      later(callback, delay)
+      return 7
+    })
+    vi.stubGlobal('clearTimeout', (timer: unknown) => cleared.push(timer))
+    const called = new Promise<void>((resolve) => {
+      systemClock.clearTimeout(systemClock.setTimeout(resolve, 1))
+    })
+    await called
+    expect(cleared).toEqual([7])
+  })
+
+  test('calls after input without setImmediate', async () => {
+    vi.stubGlobal('setImmediate', undefined)
+    const order: string[] = []
+    await new Promise<void>((resolve) => {
+      systemClock.afterInput(() => {
+        order.push('after input')
+        resolve()
+      })
+      queueMicrotask(() => order.push('microtask'))
+    })
+    expect(order).toEqual(['microtask', 'after input'])
   })
 })

@@ -1,6 +1,8 @@
 // Which real peers this machine has. Tests whose peers are missing are skipped, but in CI (CI=true) they fail.
 
 import { execFile } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, test } from 'vitest'
 
 /** The Python of the newest libraries, and Debian's with the older ones. */
@@ -20,8 +22,32 @@ export const LIBWEBSOCKETS = '.cache/peers/bin/libwebsockets'
 /** Where Debian installs the test server of libwebsockets. */
 export const LIBWEBSOCKETS_TEST_SERVER = '/usr/bin/libwebsockets-test-server'
 
+/** Say how a program is run by another runtime. */
+export interface Runtime {
+  readonly command: string
+  readonly options: readonly string[]
+}
+
+/** Other runtimes, which the benchmarks bring along, or which are installed otherwise. */
+export const RUNTIMES: Readonly<Record<'Bun' | 'Deno', Runtime>> = {
+  Bun: { command: findRuntime('@oven', 'bin/bun') ?? 'bun', options: ['--no-install'] },
+  Deno: {
+    command: findRuntime('@deno', 'deno') ?? 'deno',
+    options: ['run', '--allow-net', '--allow-env', '--no-config', '--node-modules-dir=manual'],
+  },
+}
+
+/** Find the program in the package for this machine. */
+function findRuntime(scope: string, program: string): string | undefined {
+  const folder = fileURLToPath(new URL(`../../../benchmarks/node_modules/${scope}`, import.meta.url))
+  const names = existsSync(folder) ? readdirSync(folder) : []
+  return names.map((name) => `${folder}/${name}/${program}`).find((path) => existsSync(path))
+}
+
 export type Peer =
+  | 'Bun'
   | 'curl'
+  | 'Deno'
   | 'Chromium'
   | 'the newest websockets'
   | 'the newest websocket-client'
@@ -32,7 +58,9 @@ export type Peer =
   | 'the test server of libwebsockets'
 
 const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]]>> = {
+  Bun: [RUNTIMES.Bun.command, '--version'],
   curl: ['curl', '--version'],
+  Deno: [RUNTIMES.Deno.command, '--version'],
   Chromium: [CHROMIUM, '--version'],
   'the newest websockets': [PYTHONS.newest, '-c', 'import websockets'],
   'the newest websocket-client': [PYTHONS.newest, '-c', 'import websocket'],
