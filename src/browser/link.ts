@@ -2,6 +2,7 @@
 // taken, and sees a closing through to its end.
 
 import type { Consumer } from '../connection/consumer.ts'
+import { limitOf, NOTHING_MEASURED } from '../connection/diagnosis.ts'
 import type { HandledLink } from '../connection/handler.ts'
 import type { Flow } from '../connection/inbox.ts'
 import { LIFETIME_OVER, spreadLifetime } from '../connection/lifetime.ts'
@@ -65,6 +66,8 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
   #meantCode: number | undefined
   #error: Error | undefined
   #wasTerminated = false
+  #isLifetimeOver = false
+  readonly #openedAt: number
   #info: CloseInfo | undefined
   #closed: { readonly promise: Promise<CloseInfo>; resolve(info: CloseInfo): void } | undefined
 
@@ -73,6 +76,7 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
     this.clock = clock
     this.options = options
     this.#environment = environment
+    this.#openedAt = clock.now()
     this.writer = new BrowserWriter(this)
     detach(socket)
     socket.onmessage = ({ data }) => this.#receive(data)
@@ -86,7 +90,10 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
     // A handler's `open`, which comes before, may have closed the connection.
     if (this.#state === 'open' && maxLifetime !== Number.POSITIVE_INFINITY) {
       const { code, reason } = LIFETIME_OVER
-      this.#timer = this.clock.setTimeout(() => this.close(code, reason), spreadLifetime(maxLifetime))
+      this.#timer = this.clock.setTimeout(() => {
+        this.#isLifetimeOver = true
+        this.close(code, reason)
+      }, spreadLifetime(maxLifetime))
     }
     this.#deliver()
   }
@@ -321,6 +328,7 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
     const initiator = this.wasClosedByUs ? 'local' : 'remote'
     const counts = received ?? sent ?? { code: CloseCode.Abnormal, reason: '' }
     const error = this.#error
+    const now = this.clock.now()
     return {
       code: this.#sent?.code === counts.code ? this.#meantCode! : counts.code,
       reason: counts.reason,
@@ -334,9 +342,16 @@ export class BrowserLink implements Flow, HandledLink, BrowserWriterHost {
         initiator,
         error,
         wasTerminated: this.#wasTerminated,
-        silence: this.#lastMessageAt === undefined ? undefined : this.clock.now() - this.#lastMessageAt,
+        silence: this.#lastMessageAt === undefined ? undefined : now - this.#lastMessageAt,
         isOnline: this.#environment().isOnline,
       }),
+      facts: {
+        ...NOTHING_MEASURED,
+        openFor: now - this.#openedAt,
+        limit: this.#isLifetimeOver ? 'maxLifetime' : limitOf(error),
+        systemError: undefined,
+        cause: this.#isLifetimeOver ? 'lifetime' : undefined,
+      },
       error,
     }
   }

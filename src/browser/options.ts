@@ -87,9 +87,7 @@ function isEmpty(value: unknown): boolean {
  * Fill in defaults. Throw a StateError for what a browser cannot do, and a TypeError or RangeError that names the option
  * which is wrong.
  */
-export function resolveBrowserOptions<Data>(
-  options: ConnectOptions<Data> & { readonly maxLifetime?: number | false },
-): BrowserOptions {
+export function resolveBrowserOptions<Data>(options: ConnectOptions<Data>): BrowserOptions {
   for (const [name, { isHarmless, instead }] of Object.entries(REFUSED)) {
     const value = (options as Readonly<Record<string, unknown>>)[name]
     if (value !== undefined && !isHarmless(value)) throw notInBrowser(`the option "${name}"`, instead)

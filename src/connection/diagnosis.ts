@@ -73,10 +73,12 @@ const LIMITS: Readonly<Record<string, CloseLimit>> = {
   WS_MESSAGE_TOO_BIG: 'maxMessageSize',
   WS_TOO_MANY_FRAGMENTS: 'maxFragments',
   WS_SLOW_CONSUMER: 'maxBufferedAmount',
+  WS_INBOX_OVERFLOW: 'maxBufferedAmount',
   WS_MESSAGE_TIMEOUT: 'messageTimeout',
 }
 
-function limitOf(error: Error | undefined): CloseLimit | undefined {
+/** Name the limit that an error of ours tells of. */
+export function limitOf(error: Error | undefined): CloseLimit | undefined {
   if (error instanceof ProtocolError) return LIMITS[error.code]
   if (!(error instanceof WebSocketTimeoutError)) return undefined
   return error.phase === 'ping' ? 'pingTimeout' : error.phase === 'close' ? 'closeTimeout' : undefined

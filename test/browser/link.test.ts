@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
+import { NOTHING_MEASURED } from '../../src/connection/diagnosis.ts'
 import { ConnectionClosedError, ProtocolError, WebSocketTimeoutError } from '../../src/errors.ts'
 import { receiveAll, receivePieces, settle, stateOf } from '../connection/support.ts'
 import { hex } from '../support/bytes.ts'
@@ -182,6 +183,7 @@ describe('closing', () => {
       initiator: 'local',
       clean: true,
       diagnosis: 'we closed with 4000 (private use) "bye" and the peer answered',
+      facts: { ...NOTHING_MEASURED, openFor: 0, limit: undefined, systemError: undefined, cause: undefined },
       error: undefined,
     })
     expect(connection.state).toBe('closed')
@@ -204,6 +206,7 @@ describe('closing', () => {
       initiator: 'remote',
       clean: true,
       diagnosis: 'the peer closed with 1001 (going away) "restart"',
+      facts: { ...NOTHING_MEASURED, openFor: 0, limit: undefined, systemError: undefined, cause: undefined },
       error: undefined,
     })
     expect(await receiveAll(connection)).toEqual(['last'])
@@ -271,7 +274,12 @@ describe('closing', () => {
     await clock.advance(1001)
     expect(socket.closes).toEqual([{ code: 4001, reason: 'lifetime over' }])
     socket.endWith(4001)
-    expect(await connection.closed).toMatchObject({ code: 1001, initiator: 'local', clean: true })
+    expect(await connection.closed).toMatchObject({
+      code: 1001,
+      initiator: 'local',
+      clean: true,
+      facts: { limit: 'maxLifetime', cause: 'lifetime' },
+    })
     const set = vi.spyOn(clock, 'setTimeout')
     await clock.advance(20_000)
     expect(set).not.toHaveBeenCalled()
