@@ -15,7 +15,7 @@ import { assertSubprotocols } from '../handshake/subprotocol.ts'
 import { type CookieJar, checkCookies } from './cookies.ts'
 import { type Credentials, checkCredentials } from './credentials.ts'
 import { type HeaderSource, listHeaders } from './headers.ts'
-import { type ProxyServer, type ProxyOptions, resolveProxyOptions } from './proxy-options.ts'
+import { type ProxyOptions, type ProxyServer, resolveProxyOptions } from './proxy-options.ts'
 import { checkPort, type ResolvedTcpOptions, resolveTcpOptions, type TcpOptions } from './tcp-options.ts'
 
 /** Set up a client's connection. */

@@ -110,6 +110,20 @@ describe('an attempt', () => {
     expect(kept.destroyed).toBe(false)
   })
 
+  test('destroys what lies on a socket before the socket', () => {
+    const attempt = new Attempt(100, undefined)
+    const order: string[] = []
+    for (const name of ['tcp', 'tls of the proxy', 'tls']) {
+      const socket = attempt.own(new PassThrough())
+      vi.spyOn(socket, 'destroy').mockImplementation(() => {
+        order.push(name)
+        return socket
+      })
+    }
+    attempt.fail(new Error('no'))
+    expect(order).toEqual(['tls', 'tls of the proxy', 'tcp'])
+  })
+
   test('destroys a socket that comes too late', () => {
     const attempt = new Attempt(100, undefined)
     attempt.fail(new Error('no'))

@@ -60,7 +60,7 @@ describe('the examples of the RFCs', () => {
         username: 'J\u00e4s\u00f8n Doe',
         password: 'Secret, or not?',
         uri: '/doe.json',
-        cnonce: 'NTg6RKcb9boFIAS3KrFK9BGeh+niz/sm',
+        cnonce: 'NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v',
       },
     )
     expect(fields.get('username')).toBe('793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b')

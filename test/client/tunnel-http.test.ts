@@ -102,6 +102,7 @@ describe('buildConnectHeaders', () => {
     ])
     expect(buildConnectHeaders(resolveProxyOptions('http://proxy'), 'a:1', undefined)).toEqual([
       ['Host', 'a:1'],
+      ['Connection', 'keep-alive'],
     ])
   })
 
