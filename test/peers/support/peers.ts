@@ -30,6 +30,10 @@ export type Peer =
   | 'gorilla/websocket'
   | 'libwebsockets'
   | 'the test server of libwebsockets'
+  | 'squid'
+  | 'tinyproxy'
+  | 'dante'
+  | 'microsocks'
 
 const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]]>> = {
   curl: ['curl', '--version'],
@@ -42,6 +46,11 @@ const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]
   libwebsockets: [LIBWEBSOCKETS, 'version'],
   // It has no option that prints something and ends well.
   'the test server of libwebsockets': ['test', '-x', LIBWEBSOCKETS_TEST_SERVER],
+  squid: ['/usr/sbin/squid', '-v'],
+  tinyproxy: ['tinyproxy', '-v'],
+  dante: ['/usr/sbin/danted', '-v'],
+  // Nor has this one.
+  microsocks: ['test', '-x', '/usr/bin/microsocks'],
 }
 
 export const PEERS: readonly Peer[] = Object.keys(PROBES) as Peer[]
