@@ -17,7 +17,7 @@ import { asFailure } from './failure.ts'
 import {
   type Acceptance,
   asRejection,
-  type HandshakeRequest,
+  type OpeningRequest,
   type Refusal,
   shakeHands,
 } from './handshake-http1.ts'
@@ -166,7 +166,7 @@ function buildRequest(
   hop: Hop,
   jarCookies: string | undefined,
   options: ResolvedConnectOptions,
-): HandshakeRequest {
+): OpeningRequest {
   const { url, authorization = authorize(hop.credentials) } = hop
   const { subprotocols } = options
   const key = encodeKey(randomBytes(16))

@@ -9,7 +9,7 @@ import { checkResponse, joinHeaders, type ResponseHead, type ServerHandshake } f
 import type { Attempt } from './attempt.ts'
 
 /** Hold a request that is ready to be sent. */
-export interface HandshakeRequest {
+export interface OpeningRequest {
   /** Path and query, percent-encoded. */
   readonly target: string
   /** In their order. */
@@ -52,7 +52,7 @@ const REFUSAL_BODY_TIME = 1000
 export function shakeHands(
   attempt: Attempt,
   stream: Duplex,
-  { target, headers, key, subprotocols }: HandshakeRequest,
+  { target, headers, key, subprotocols }: OpeningRequest,
   needsBody: (head: ResponseHead) => boolean,
 ): Promise<Acceptance | Refusal> {
   const expected = { key, subprotocols }
