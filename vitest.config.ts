@@ -1,6 +1,11 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 import { SummaryReporter } from './scripts/summary-reporter.ts'
 
+// Proxies of the machine that runs the tests are none of theirs; workers and the programs they start inherit this.
+for (const name of Object.keys(process.env)) {
+  if (/_proxy$/i.test(name)) delete process.env[name]
+}
+
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],

@@ -38,6 +38,9 @@ const ADVICE: Readonly<Record<string, string>> = {
     "Read the message; the system's error is the `cause`. Try again later, unless the certificate is not trusted.",
   WS_FAILED_IN_BROWSER:
     'Only in browsers, which hide status and cause from programs: look at their network panel and console. Try again later.',
+  WS_PROXY_FAILED:
+    "`status` is the proxy's, 0 when it gave none. 407: give it a user and password, in its URL or by `proxy: { username, password }`. `proxy: false` connects without one.",
+  WS_BAD_REDIRECT: 'Connect to the right address at once. What the server answered is the `cause`.',
   WS_HANDSHAKE_INTERRUPTED: 'Try again later. If it happens each time: wrong port, or TLS on one end only.',
   WS_SERVER_CLOSING: 'Answered with 503 and `Retry-After`. Try again later.',
   WS_HANDLER_FAILED: 'Answered with 500. The reason is in the log of the server.',
@@ -98,6 +101,7 @@ const ADVICE: Readonly<Record<string, string>> = {
     'The message says what to do instead; see [Browsers](guide/browser.md). Code that runs in both places asks first, or leaves the option out.',
   WS_NO_WEBSOCKET:
     'Your bundler or test runner chose the export condition `browser` for a program that runs elsewhere: set its target to Node.',
+  WS_PACKAGE_MISSING: 'Install it: the message has the command.',
 }
 
 type Table = Readonly<Record<string, unknown>>
@@ -169,8 +173,9 @@ export function buildErrorDocs(): string {
     '',
     '## HandshakeError',
     '',
-    'The opening handshake failed. `status` is the HTTP status with which a server answered, and 0 where a client',
-    'found the fault.',
+    'The opening handshake failed. `status` is the HTTP status with which a server answered. On clients it is that of',
+    'the proxy or of the redirect that was in the way, and 0 for all other faults; `phase` tells how far they had come:',
+    '`dns`, `connect`, `proxy`, `tls` or `handshake`.',
     '',
     '| code | message | what to do |',
     '|---|---|---|',
@@ -209,7 +214,8 @@ export function buildErrorDocs(): string {
     '## WebSocketTimeoutError',
     '',
     'Something took longer than it may. The code is always `WS_TIMEOUT`; `phase` tells what it was, and `timeout` how',
-    'long it might have taken.',
+    'long it might have taken. While a client connects, `during` tells which step it waited for: `dns`, `connect`,',
+    '`proxy`, `tls` or `handshake`.',
     '',
     '| phase | message | what to do |',
     '|---|---|---|',

@@ -26,6 +26,12 @@ Object.defineProperty(WebSocketError.prototype, BRAND, { value: true })
 // ---------------------------------------------------------------------------------------------------------
 // Opening handshake
 
+/**
+ * Name the steps of connecting, in their order: the server's name, TCP, all that has to do with a proxy, TLS, the
+ * request and its answer.
+ */
+export type HandshakePhase = 'dns' | 'connect' | 'proxy' | 'tls' | 'handshake'
+
 const HANDSHAKE_MESSAGES = {
   WS_BAD_METHOD: 'the handshake must be a GET request (RFC 6455 section 4.1), but its method is {}',
   WS_BAD_HTTP_VERSION:
@@ -48,6 +54,8 @@ const HANDSHAKE_MESSAGES = {
   WS_HOST_REFUSED: 'the host {} is not one of the option "hosts"',
   WS_CONNECT_FAILED: 'could not connect: {}',
   WS_FAILED_IN_BROWSER: 'the browser could not open the connection, and it tells programs no reason: {}',
+  WS_PROXY_FAILED: 'the proxy gave no way through: {}',
+  WS_BAD_REDIRECT: 'the redirect was not followed: {}',
   WS_HANDSHAKE_INTERRUPTED: 'the connection ended during the opening handshake: {}',
   WS_SERVER_CLOSING: 'the server is closing{}',
   WS_HANDLER_FAILED: 'onHandshake threw: {}',
@@ -64,6 +72,8 @@ export interface HandshakeErrorFields {
   readonly detail: string
   /** The HTTP status with which a server answers this failure; 400 by default. */
   readonly status?: number
+  /** @default 'handshake' */
+  readonly phase?: HandshakePhase
   readonly cause?: unknown
 }
 
@@ -71,8 +81,13 @@ export interface HandshakeErrorFields {
 export class HandshakeError extends WebSocketError {
   override readonly name: string = 'HandshakeError'
   readonly code: HandshakeErrorCode
-  /** The HTTP status that a server answers with; 0 where a client found the fault. */
+  /**
+   * The HTTP status that a server answers with. On clients the status of the proxy or of the redirect that was in the
+   * way, and 0 for all other faults.
+   */
   readonly status: number
+  /** How far it had come. */
+  readonly phase: HandshakePhase
 
   constructor(fields: HandshakeErrorFields) {
     super(
@@ -81,6 +96,7 @@ export class HandshakeError extends WebSocketError {
     )
     this.code = fields.code
     this.status = fields.status ?? 400
+    this.phase = fields.phase ?? 'handshake'
   }
 }
 
@@ -98,6 +114,8 @@ export interface RejectionFields {
 export class HandshakeRejectedError extends WebSocketError {
   override readonly name: string = 'HandshakeRejectedError'
   readonly code = 'WS_REJECTED'
+  /** The server was reached: what it refuses is the handshake. */
+  readonly phase: HandshakePhase = 'handshake'
   readonly status: number
   readonly statusText: string
   readonly headers: Readonly<Record<string, string>>
@@ -192,6 +210,14 @@ const TIMEOUT_MESSAGES = {
   receive: 'no message came within {} ms',
 } as const
 
+const WAITED_FOR: Readonly<Record<HandshakePhase, string>> = {
+  dns: 'the name to be resolved',
+  connect: 'the TCP connection',
+  proxy: 'the proxy',
+  tls: 'the TLS handshake',
+  handshake: 'the answer to the opening handshake',
+}
+
 /** Say that something took longer than it may. */
 export class WebSocketTimeoutError extends WebSocketError {
   override readonly name: string = 'WebSocketTimeoutError'
@@ -199,11 +225,15 @@ export class WebSocketTimeoutError extends WebSocketError {
   readonly phase: keyof typeof TIMEOUT_MESSAGES
   /** The time that was allowed, in ms. */
   readonly timeout: number
+  /** What a client that was connecting waited for when the time was over; `undefined` in other phases. */
+  readonly during: HandshakePhase | undefined
 
-  constructor(phase: keyof typeof TIMEOUT_MESSAGES, timeout: number) {
-    super(TIMEOUT_MESSAGES[phase].replace('{}', String(timeout)))
+  constructor(phase: keyof typeof TIMEOUT_MESSAGES, timeout: number, during?: HandshakePhase) {
+    const waited = during === undefined ? '' : `: it waited for ${WAITED_FOR[during]}`
+    super(TIMEOUT_MESSAGES[phase].replace('{}', String(timeout)) + waited)
     this.phase = phase
     this.timeout = timeout
+    this.during = during
   }
 }
 
@@ -222,6 +252,7 @@ const STATE_MESSAGES = {
   WS_NOT_IN_BROWSER: 'a browser cannot do this: {}',
   WS_NO_WEBSOCKET:
     'there is no WebSocket here: this is the build of openline for browsers, and it needs theirs',
+  WS_PACKAGE_MISSING: 'an optional package is missing: {}',
 } as const
 
 /** Say that a method was called in a state in which it cannot work: a mistake of the program, not of the peer. */

@@ -4,7 +4,12 @@ export { reconnect } from './app/reconnect.ts'
 export { WebSocketApp } from './app/websocket-app.ts'
 // Clients
 export { connect } from './client/connect.ts'
-export type { ConnectOptions, HeaderSource } from './client/options.ts'
+export type { CookieJar } from './client/cookies.ts'
+export type { Credentials } from './client/credentials.ts'
+export type { HeaderSource } from './client/headers.ts'
+export type { ConnectOptions } from './client/options.ts'
+export type { ProxyOptions } from './client/proxy-options.ts'
+export type { TcpOptions } from './client/tcp-options.ts'
 // Connections
 export { type BroadcastOptions, broadcast, prepare } from './connection/broadcast.ts'
 export type { Connection, HandshakeRequest, HandshakeResponse } from './connection/connection.ts'
@@ -22,6 +27,7 @@ export {
   ConnectionClosedError,
   HandshakeError,
   type HandshakeErrorCode,
+  type HandshakePhase,
   HandshakeRejectedError,
   ProtocolError,
   type ProtocolErrorCode,

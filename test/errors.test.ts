@@ -63,6 +63,8 @@ describe('messages', () => {
     ],
     ['WS_HOST_REFUSED', '"evil"', 'the host "evil" is not one of the option "hosts"'],
     ['WS_CONNECT_FAILED', 'ECONNREFUSED', 'could not connect: ECONNREFUSED'],
+    ['WS_PROXY_FAILED', 'it answered 407', 'the proxy gave no way through: it answered 407'],
+    ['WS_BAD_REDIRECT', 'too many', 'the redirect was not followed: too many'],
     [
       'WS_HANDSHAKE_INTERRUPTED',
       'ECONNRESET',
@@ -77,6 +79,8 @@ describe('messages', () => {
     expect(error.code).toBe(code)
     expect(error.name).toBe('HandshakeError')
     expect(error.status).toBe(400)
+    expect(error.phase).toBe('handshake')
+    expect(new HandshakeError({ code, detail, phase: 'tls' }).phase).toBe('tls')
   })
 
   test.each<[number, string, string, string]>([
@@ -173,6 +177,28 @@ describe('messages', () => {
     const error = new StateError(code)
     expect(error.message).toBe(message)
     expect(error).toMatchObject({ name: 'StateError', code })
+  })
+
+  test('StateError WS_PACKAGE_MISSING says which, and keeps its cause', () => {
+    const cause = new Error('not found')
+    const error = new StateError('WS_PACKAGE_MISSING', 'npm install $&', { cause })
+    expect(error.message).toBe('an optional package is missing: npm install $&')
+    expect(error.cause).toBe(cause)
+  })
+
+  test.each([
+    ['dns', 'the name to be resolved'],
+    ['connect', 'the TCP connection'],
+    ['proxy', 'the proxy'],
+    ['tls', 'the TLS handshake'],
+    ['handshake', 'the answer to the opening handshake'],
+  ] as const)('WebSocketTimeoutError while connecting: %s', (during, words) => {
+    const error = new WebSocketTimeoutError('open', 5, during)
+    expect(error.message).toBe(
+      `the connection was not open within openTimeout (5 ms): it waited for ${words}`,
+    )
+    expect(error.during).toBe(during)
+    expect(new WebSocketTimeoutError('open', 5).during).toBeUndefined()
   })
 })
 

@@ -4,6 +4,7 @@ import { connect } from '../client/connect.ts'
 import type { PerAttempt } from '../reconnect/attempt.ts'
 import { makeReconnection, type ReconnectOptions } from '../reconnect/make-reconnection.ts'
 import type { Reconnection } from '../reconnect/reconnection.ts'
+import { withSharedJar } from './shared-jar.ts'
 import { nodeSurroundings } from './surroundings.ts'
 
 /**
@@ -26,5 +27,5 @@ export function reconnect<Data = unknown>(
   url: PerAttempt<string | URL>,
   options: ReconnectOptions<Data> = {},
 ): Reconnection<Data> {
-  return makeReconnection(connect, nodeSurroundings, url, options)
+  return makeReconnection(withSharedJar(connect), nodeSurroundings, url, options)
 }

@@ -3,6 +3,7 @@
 import { connect } from '../client/connect.ts'
 import type { PerAttempt } from '../reconnect/attempt.ts'
 import { BaseApp, type WebSocketAppOptions } from '../reconnect/base-app.ts'
+import { withSharedJar } from './shared-jar.ts'
 import { nodeSurroundings } from './surroundings.ts'
 
 /**
@@ -19,6 +20,6 @@ import { nodeSurroundings } from './surroundings.ts'
  */
 export class WebSocketApp extends BaseApp {
   constructor(url: PerAttempt<string | URL>, options: WebSocketAppOptions<BaseApp> = {}) {
-    super(url, options, connect, nodeSurroundings)
+    super(url, options, withSharedJar(connect), nodeSurroundings)
   }
 }

@@ -1,5 +1,6 @@
 // connect(): from a URL to an open connection.
 
+import { Socket } from 'node:net'
 import { Connection } from '../connection/connection.ts'
 import { Link } from '../connection/link.ts'
 import { joinHeaders } from '../handshake/http1.ts'
@@ -8,17 +9,19 @@ import { engine } from '../kernel/engine.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import { type Observer, observe } from '../trace/observer.ts'
 import { prepareSockets, SocketTransport } from '../transport/socket-transport.ts'
-import { dialHttp1 } from './dial-http1.ts'
+import { dial } from './dial.ts'
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.ts'
 
 /**
  * Connect to a WebSocket server at a `ws:`, `wss:` or `ws+unix:` URL; credentials in it are sent as Basic
- * authorization.
+ * authorization. Goes through the proxy that the environment names, unless `proxy` says otherwise, and follows
+ * redirects.
  *
- * Waits until the connection is open, at most `openTimeout` (10,000 ms by default). Rejects with
+ * Waits until the connection is open, at most `openTimeout` (10,000 ms by default) over all steps. Rejects with
  * HandshakeRejectedError when the server answers with another status than 101, with HandshakeError when it
- * cannot be reached or breaks the rules of the handshake, with WebSocketTimeoutError, or with the signal's
- * reason. Throws a TypeError or RangeError that names a wrong option. Answers to `websockets.connect` and
+ * cannot be reached or breaks the rules of the handshake, whose `phase` says how far it had come, with
+ * WebSocketTimeoutError, with StateError when an optional package is missing, or with the signal's reason. Rejects
+ * with a TypeError or RangeError that names a wrong option. Answers to `websockets.connect` and
  * `websocket.create_connection` of Python.
  *
  * @example
@@ -51,7 +54,7 @@ async function open<Data>(
   observer: Observer | undefined,
 ): Promise<Connection<Data>> {
   const { signal } = resolved
-  const { socket, head, requestHeaders, response, subprotocol, extensions } = await dialHttp1(
+  const { socket, early, target, requestHeaders, response, subprotocol, extensions } = await dial(
     address,
     resolved,
     observer,
@@ -61,7 +64,9 @@ async function open<Data>(
     socket.destroy()
     throw signal.reason
   }
-  const transport = new SocketTransport(socket, head, engine.kernel)
+  const transport = new SocketTransport(socket, early, engine.kernel)
+  // The transport turns it on, for servers too.
+  if (!resolved.tcp.noDelay && socket instanceof Socket) socket.setNoDelay(false)
   let link: Link
   try {
     link = new Link({
@@ -79,7 +84,7 @@ async function open<Data>(
   }
   const connection = new Connection<Data>({
     link,
-    request: { target: address.target, headers: requestHeaders },
+    request: { target, headers: requestHeaders },
     response: { status: 101, headers: joinHeaders(response.headers) },
     subprotocol,
     extensions: extensions.header,

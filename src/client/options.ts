@@ -1,7 +1,9 @@
 // What a client can be told: whom it says it is, and how it dials.
 
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls'
-import { checkDuration, checkSignal } from '../checks.ts'
+import { checkCount, checkDuration, checkSignal } from '../checks.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import {
   type ConnectionOptions,
@@ -9,9 +11,11 @@ import {
   resolveConnectionOptions,
 } from '../connection/options.ts'
 import { assertSubprotocols } from '../handshake/subprotocol.ts'
-
-/** Take headers as an object, or as anything that gives pairs of name and value: `Headers`, a `Map`, a list. */
-export type HeaderSource = Readonly<Record<string, string>> | Iterable<readonly [string, string]>
+import { type CookieJar, checkCookies } from './cookies.ts'
+import { type Credentials, checkCredentials } from './credentials.ts'
+import { type HeaderSource, listHeaders } from './headers.ts'
+import { type ProxyOptions, type ProxyServer, resolveProxyOptions } from './proxy-options.ts'
+import { checkPort, type ResolvedTcpOptions, resolveTcpOptions, type TcpOptions } from './tcp-options.ts'
 
 /** Set up a client's connection. */
 export interface ConnectOptions<Data = unknown> extends ConnectionOptions {
@@ -28,13 +32,47 @@ export interface ConnectOptions<Data = unknown> extends ConnectionOptions {
    * @default 'openline'
    */
   readonly userAgent?: string | false
+  /**
+   * Who the client is, in the Authorization header: a user with Basic or Digest, or a token with Bearer. They come
+   * before a user in the URL, and are not sent to another origin by a redirect.
+   */
+  readonly credentials?: Credentials
+  /**
+   * Cookies to send: a string is the value of the Cookie header. A jar, such as a `CookieJar` of tough-cookie, is asked
+   * for cookies and keeps those that servers set; `true` makes one for this connection, for which the optional package
+   * tough-cookie must be installed.
+   */
+  readonly cookies?: boolean | string | CookieJar
+  /**
+   * Redirects to follow in a row; 0 follows none, and rejects with HandshakeRejectedError.
+   * @default 10
+   */
+  readonly maxRedirects?: number
+
+  // --- the way to the server ---
+
   /** Certificates and all else that `tls.connect` takes, for `wss:`. */
   readonly tls?: TlsConnectionOptions
+  /** Set up TCP: from which address, how names are resolved, keep-alive. */
+  readonly tcp?: TcpOptions
+  /**
+   * The proxy to go through: a URL with `http:`, `https:`, `socks4:`, `socks4a:`, `socks5:` or `socks5h:`, or an
+   * object with one; `false` for none. SOCKS needs the optional package socks.
+   * @default what the environment says: `wss_proxy`, `https_proxy`, `no_proxy` …
+   */
+  readonly proxy?: string | URL | ProxyOptions | false
+  /** Dial this host instead of the URL's, which stays in the Host header and is the name that TLS checks. */
+  readonly connectTo?: { readonly host: string; readonly port?: number }
+  /**
+   * A stream that leads to the server already: nothing is dialled. It belongs to the connection from then on, and is
+   * destroyed when connecting fails.
+   */
+  readonly socket?: Duplex
 
   // --- timeouts ---
 
   /**
-   * Time for the name, TCP, TLS and the handshake together, in ms.
+   * Time for the name, TCP, the proxy, TLS, the handshake and all redirects together, in ms.
    * @default 10_000
    */
   readonly openTimeout?: number
@@ -56,13 +94,23 @@ export interface ResolvedConnectOptions {
   readonly subprotocols: readonly string[]
   readonly origin: string | undefined
   readonly userAgent: string | undefined
+  readonly credentials: Credentials | undefined
+  readonly cookies: true | string | CookieJar | undefined
+  readonly maxRedirects: number
   readonly tls: TlsConnectionOptions
+  readonly tcp: ResolvedTcpOptions
+  /** `undefined`: whatever the environment says. */
+  readonly proxy: ProxyServer | false | undefined
+  readonly connectTo: { readonly host: string; readonly port: number | undefined } | undefined
+  readonly socket: Duplex | undefined
   readonly openTimeout: number
   readonly signal: AbortSignal | undefined
 }
 
 /** 10 s: more than a slow TLS handshake across the world takes. */
 const OPEN_TIMEOUT = 10_000
+/** As in Python's websockets: more than any chain that leads somewhere. */
+const MAX_REDIRECTS = 10
 
 /** Fill in defaults. Throw a TypeError or RangeError that names the option which is wrong. */
 export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): ResolvedConnectOptions {
@@ -70,7 +118,7 @@ export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): Reso
   const userAgent = options.userAgent ?? 'openline'
   const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
   if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
-  const { handler, headers = {}, tls = {} } = options
+  const { handler, headers = {}, tls = {}, credentials, cookies = false, proxy, socket } = options
   if (handler !== undefined && (typeof handler !== 'object' || handler === null)) {
     throw new TypeError('handler must be an object with open, message, close …')
   }
@@ -78,31 +126,70 @@ export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): Reso
     throw new TypeError('tls must be an object of options such as ca')
   }
   checkSignal(options.signal)
+  if (credentials !== undefined) checkCredentials(credentials)
+  checkCookies(cookies)
+  if (socket !== undefined) checkSocket(socket, options)
   return {
     connection: resolveConnectionOptions(options, 'client'),
     headers: listHeaders(headers),
     subprotocols: options.subprotocols ?? [],
     origin: options.origin,
     userAgent: userAgent === false ? undefined : userAgent,
+    credentials,
+    cookies: cookies === false ? undefined : cookies,
+    maxRedirects: checkCount('maxRedirects', options.maxRedirects ?? MAX_REDIRECTS, 0),
     tls,
+    tcp: resolveTcpOptions(options.tcp ?? {}),
+    proxy: proxy === undefined || proxy === false ? proxy : resolveProxyOptions(proxy),
+    connectTo: options.connectTo === undefined ? undefined : resolveConnectTo(options.connectTo),
+    socket,
     openTimeout,
     signal: options.signal,
   }
 }
 
-// The names and values themselves are checked where the request is built.
-function listHeaders(headers: unknown): [string, string][] {
-  if (typeof headers === 'object' && headers !== null) {
-    if (Symbol.iterator in headers) return Array.from(headers as Iterable<unknown>, toPair)
-    // Anything but a plain object keeps its content elsewhere, and its entries would be none.
-    const prototype: object | null = Object.getPrototypeOf(headers)
-    if (prototype === null || Object.getPrototypeOf(prototype) === null) return Object.entries(headers)
+function checkSocket(socket: Duplex, options: ConnectOptions): void {
+  const isDuplex = [socket?.read, socket?.write, socket?.destroy].every(
+    (method) => typeof method === 'function',
+  )
+  if (!isDuplex) throw new TypeError('socket must be a Duplex stream')
+  if (socket.destroyed || !socket.readable || !socket.writable) {
+    throw new TypeError('socket must be open: it cannot be read and written any more')
   }
-  throw new TypeError('headers must be an object of strings, Headers, a Map, or a list of [name, value]')
+  const { connectTo, proxy, tcp, credentials } = options
+  const other = connectTo ? 'connectTo' : proxy ? 'proxy' : tcp ? 'tcp' : undefined
+  if (other !== undefined) throw new TypeError(`${other} cannot be given with socket: nothing is dialled`)
+  if (credentials !== undefined && 'scheme' in credentials && credentials.scheme === 'digest') {
+    throw new TypeError(
+      'credentials with the scheme digest cannot be given with socket: they need a second one',
+    )
+  }
 }
 
-function toPair(entry: unknown): [string, string] {
-  if (!Array.isArray(entry) || entry.length !== 2)
-    throw new TypeError('headers must hold pairs [name, value]')
-  return [entry[0], entry[1]]
+function resolveConnectTo(place: { readonly host: string; readonly port?: number }): {
+  readonly host: string
+  readonly port: number | undefined
+} {
+  if (typeof place !== 'object' || place === null) {
+    throw new TypeError('connectTo must be an object with host and port')
+  }
+  const { host, port } = place
+  return {
+    host: checkHost(host),
+    port: port === undefined ? undefined : checkPort('connectTo.port', port),
+  }
+}
+
+/** Check a host and return it as URLs have it; it goes into the request to a proxy too. */
+function checkHost(host: unknown): string {
+  if (typeof host === 'string' && isIP(host) !== 0) return host
+  if (typeof host === 'string' && !/[\s/?#@:\\[\]]/.test(host)) {
+    try {
+      const { hostname } = new URL(`ws://${host}/`)
+      if (hostname !== '') return hostname
+    } catch {
+      // Told below.
+    }
+  }
+  throw new TypeError('connectTo.host must be a host name or an IP address')
 }

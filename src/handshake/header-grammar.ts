@@ -80,6 +80,12 @@ export class HeaderScanner {
     return true
   }
 
+  /** Skip what comes before the next separator; everything when there is none. */
+  skipTo(separator: string): void {
+    const at = this.#value.indexOf(separator, this.#at)
+    this.#at = at === -1 ? this.#value.length : at
+  }
+
   /** Take a token; `undefined` when something else comes next. */
   takeToken(): string | undefined {
     const start = this.#at

@@ -345,9 +345,11 @@ function assertUserHeader(name: string, value: string): void {
   )
 }
 
-// A line break in a name or value would begin another header, or another request (CVE-2026-1527). The value is
-// not shown: it may be a secret.
-function assertHeader(name: string, value: string): void {
+/**
+ * Throw a TypeError for a header that must not be sent. A line break in a name or value would begin another header, or
+ * another request (CVE-2026-1527). The value is not shown: it may be a secret.
+ */
+export function assertHeader(name: string, value: string): void {
   if (typeof name !== 'string' || !isToken(name)) {
     throw new TypeError(
       `the header name ${quoteForMessage(String(name))} is not a token (RFC 9110 section 5.1)`,

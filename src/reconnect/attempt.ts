@@ -1,6 +1,8 @@
 // One attempt to connect, with what it may need anew: a URL, headers, a token that has to be fetched.
 
-import type { ConnectOptions, HeaderSource } from '../client/options.ts'
+import type { Credentials } from '../client/credentials.ts'
+import type { HeaderSource } from '../client/headers.ts'
+import type { ConnectOptions } from '../client/options.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import { WebSocketTimeoutError } from '../errors.ts'
@@ -21,7 +23,8 @@ export type PerAttempt<Value> = Value | ((attempt: Attempt) => Value | Promise<V
 
 /** Set up the connections of a client that stays: what an attempt may need anew can be a function. */
 export interface AttemptOptions<Data = unknown>
-  extends Omit<ConnectOptions<Data>, 'headers' | 'subprotocols' | 'handler'> {
+  extends Omit<ConnectOptions<Data>, 'credentials' | 'headers' | 'subprotocols' | 'handler' | 'socket'> {
+  readonly credentials?: PerAttempt<Credentials | undefined>
   readonly headers?: PerAttempt<HeaderSource | undefined>
   readonly subprotocols?: PerAttempt<readonly string[] | undefined>
 }
@@ -41,19 +44,26 @@ export async function connectOnce<Data>(
   attempt: Attempt,
   handler?: ConnectionHandler<Data>,
 ): Promise<Connection<Data>> {
-  const { headers, subprotocols, openTimeout = OPEN_TIMEOUT, ...others } = options
+  const { credentials, headers, subprotocols, openTimeout = OPEN_TIMEOUT, ...others } = options
   const began = clock.now()
   const ask = <Value>(value: PerAttempt<Value>): Value | Promise<Value> =>
     typeof value === 'function' ? (value as (attempt: Attempt) => Value | Promise<Value>)(attempt) : value
-  const asked = async (): Promise<[string | URL, HeaderSource | undefined, readonly string[] | undefined]> =>
-    Promise.all([ask(url), ask(headers), ask(subprotocols)])
-  const [thisUrl, theseHeaders, theseSubprotocols] = [url, headers, subprotocols].some(isFunction)
-    ? await within(asked(), openTimeout, attempt.signal, clock)
-    : await asked()
+  // Even what throws at once rejects here.
+  const asking = async () =>
+    Promise.all([ask(url), ask(credentials), ask(headers), ask(subprotocols)] as const)
+  const [thisUrl, theseCredentials, theseHeaders, theseSubprotocols] = [
+    url,
+    credentials,
+    headers,
+    subprotocols,
+  ].some(isFunction)
+    ? await within(asking(), openTimeout, attempt.signal, clock)
+    : await asking()
   return connect<Data>(thisUrl, {
     ...others,
     openTimeout: Math.max(openTimeout - (clock.now() - began), 1),
     signal: attempt.signal,
+    ...(theseCredentials !== undefined && { credentials: theseCredentials }),
     ...(theseHeaders !== undefined && { headers: theseHeaders }),
     ...(theseSubprotocols !== undefined && { subprotocols: theseSubprotocols }),
     ...(handler !== undefined && { handler }),

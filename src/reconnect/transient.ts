@@ -66,7 +66,7 @@ function isNetworkError(error: unknown): boolean {
 
 /**
  * Tell whether a failure may pass by itself: what the network or a timeout did; the statuses 408, 425, 429 and 500 to
- * 599; a connection that was closed with 1000, 1001, 1005, 1006, 1011, 1012, 1013 or 1014. Everything else would only
+ * 599, also of a proxy; a connection that was closed with 1000, 1001, 1005, 1006, 1011, 1012, 1013 or 1014. Everything else would only
  * happen again: 401, 403 and 404, a server that is none, a certificate that is not trusted, a violation of the protocol,
  * an option that is wrong.
  *
@@ -78,6 +78,9 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof HandshakeRejectedError) return isTransientStatus(error.status)
   if (error instanceof WebSocketTimeoutError) return true
   if (error instanceof StateError) return false
+  if (error instanceof HandshakeError && error.phase === 'proxy' && error.status > 0) {
+    return isTransientStatus(error.status)
+  }
   // Browsers tell no reason, and most of the time it is the network.
   if (error instanceof HandshakeError && error.code === 'WS_FAILED_IN_BROWSER') return true
   return isNetworkError(error)

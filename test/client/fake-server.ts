@@ -9,6 +9,10 @@ import { onTestFinished } from 'vitest'
 export interface FakeServer {
   readonly port: number
   readonly url: string
+  /** How many connections came. */
+  readonly count: number
+  /** Resolves when every connection that came is closed. */
+  allClosed(): Promise<void>
 }
 
 /** Hold one request that came in. */
@@ -24,6 +28,7 @@ export async function fakeServer(
   tls?: TlsOptions,
 ): Promise<FakeServer> {
   const sockets = new Set<Socket>()
+  const ends: Promise<void>[] = []
   const onConnection = (socket: Socket): void => {
     let head = ''
     socket.on('error', () => {})
@@ -40,6 +45,7 @@ export async function fakeServer(
   // The TCP sockets, also those beneath TLS.
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
+    ends.push(new Promise((resolve) => socket.once('close', resolve)))
     socket.on('error', () => {})
   })
   onTestFinished(() => {
@@ -48,7 +54,14 @@ export async function fakeServer(
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
-  return { port, url: `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${port}/` }
+  return {
+    port,
+    url: `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${port}/`,
+    get count() {
+      return ends.length
+    },
+    allClosed: async () => void (await Promise.all(ends)),
+  }
 }
 
 /** Compute the answer to a request's key with the system's SHA-1 (RFC 6455 section 4.2.2). */

@@ -171,6 +171,14 @@ describe('HeaderScanner', () => {
     expect(scanner.takeQuotedString()).toBeUndefined()
   })
 
+  test('skips to a separator, or to the end', () => {
+    const scanner = new HeaderScanner('@@@, b')
+    scanner.skipTo(',')
+    expect(scanner.takeSeparator(',')).toBe(true)
+    scanner.skipTo(',')
+    expect(scanner.done).toBe(true)
+  })
+
   test.each([
     ['""', ''],
     ['"a"', 'a'],

@@ -45,12 +45,18 @@ describe('connectOnce', () => {
     const url = vi.fn(async () => new URL('ws://y/'))
     const headers = vi.fn(() => ({ authorization: 'Bearer new' }))
     const subprotocols = vi.fn(async () => ['a', 'b'])
-    const { dialled } = await dial(url, { headers, subprotocols })
+    const credentials = vi.fn(async () => ({ token: 'new' }))
+    const { dialled } = await dial(url, { credentials, headers, subprotocols })
     expect(dialled[0]).toMatchObject({
       url: new URL('ws://y/'),
-      options: { headers: { authorization: 'Bearer new' }, subprotocols: ['a', 'b'] },
+      options: {
+        credentials: { token: 'new' },
+        headers: { authorization: 'Bearer new' },
+        subprotocols: ['a', 'b'],
+      },
     })
-    for (const asked of [url, headers, subprotocols]) expect(asked).toHaveBeenCalledExactlyOnceWith(attempt)
+    for (const asked of [url, credentials, headers, subprotocols])
+      expect(asked).toHaveBeenCalledExactlyOnceWith(attempt)
   })
 
   test('leaves out what a function does not give', async () => {

@@ -57,6 +57,16 @@ describe('isTransient', () => {
     },
   )
 
+  test.each([
+    [503, true],
+    [502, true],
+    [407, false],
+    [403, false],
+  ])('takes the status %i of a proxy as that of a server: %s', (status, isWorthIt) => {
+    const error = new HandshakeError({ code: 'WS_PROXY_FAILED', detail: '', status, phase: 'proxy' })
+    expect(isTransient(error)).toBe(isWorthIt)
+  })
+
   test('looks at what is within: several addresses of a name, a token that could not be fetched', () => {
     const cause = new AggregateError([Object.assign(new Error(''), { code: 'ECONNREFUSED' })])
     expect(isTransient(failed('', cause))).toBe(true)

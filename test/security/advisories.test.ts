@@ -394,19 +394,20 @@ describe('what programs do with a connection', () => {
     expect(await statusFor(server, { Host: host })).toBe(101)
   })
 
-  test('Redirect leaks: a redirect is not followed, so that nothing is sent anywhere else', async () => {
-    let hasLeaked = false
-    const thief = await fakeServer(() => {
-      hasLeaked = true
+  test('Redirect leaks: where a redirect leads nobody gets to see credentials', async () => {
+    let seen = ''
+    const thief = await fakeServer((socket, { head }) => {
+      seen = head
+      socket.destroy()
     })
     const server = await fakeServer((socket) => {
       socket.end(`HTTP/1.1 302 Found\r\nLocation: ${thief.url}\r\nContent-Length: 0\r\n\r\n`)
     })
-    const error = await rejection(
-      connect(server.url.replace('//', '//ann:secret@'), { headers: { Cookie: 'session=1' } }),
+    await rejection(
+      connect(server.url.replace('//', '//ann:secret@'), { headers: { Cookie: 'session=1', 'X-A': 'b' } }),
     )
-    expect(error).toMatchObject({ status: 302, headers: { location: thief.url } })
-    expect(hasLeaked).toBe(false)
+    expect(seen).toContain('X-A: b')
+    expect(seen).not.toMatch(/authorization|cookie|secret|session/i)
   })
 
   test('Terminal escapes: what a server says in a refusal cannot steer a terminal', async () => {

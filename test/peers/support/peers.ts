@@ -56,6 +56,10 @@ export type Peer =
   | 'gorilla/websocket'
   | 'libwebsockets'
   | 'the test server of libwebsockets'
+  | 'squid'
+  | 'tinyproxy'
+  | 'dante'
+  | 'microsocks'
 
 const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]]>> = {
   Bun: [RUNTIMES.Bun.command, '--version'],
@@ -70,6 +74,11 @@ const PROBES: Readonly<Record<Peer, readonly [command: string, ...args: string[]
   libwebsockets: [LIBWEBSOCKETS, 'version'],
   // It has no option that prints something and ends well.
   'the test server of libwebsockets': ['test', '-x', LIBWEBSOCKETS_TEST_SERVER],
+  squid: ['/usr/sbin/squid', '-v'],
+  tinyproxy: ['tinyproxy', '-v'],
+  dante: ['/usr/sbin/danted', '-v'],
+  // Nor has this one.
+  microsocks: ['test', '-x', '/usr/bin/microsocks'],
 }
 
 export const PEERS: readonly Peer[] = Object.keys(PROBES) as Peer[]

@@ -1,17 +1,26 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { connect, HandshakeError, HandshakeRejectedError, WebSocketTimeoutError } from '../../src/index.ts'
+import {
+  type ConnectOptions,
+  connect,
+  HandshakeError,
+  HandshakeRejectedError,
+  WebSocketTimeoutError,
+} from '../../src/index.ts'
 import { defer, rejection, temporaryPath } from '../server/support.ts'
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import { accepted, type FakeRequest, fakeServer } from './fake-server.ts'
 
 /** Connect to a server that answers with `answer`, and give what connect rejects with. */
-async function refusedBy(answer: (request: FakeRequest) => string | Uint8Array): Promise<unknown> {
+async function refusedBy(
+  answer: (request: FakeRequest) => string | Uint8Array,
+  options?: ConnectOptions,
+): Promise<unknown> {
   const server = await fakeServer((socket, request) => {
     const bytes = answer(request)
     socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   })
-  return await rejection(connect(server.url))
+  return await rejection(connect(server.url, options))
 }
 
 describe('client sends', () => {
@@ -316,6 +325,7 @@ describe('client is refused', () => {
   test.each([200, 204, 301, 302, 307, 308, 400, 404, 426, 503])('with %i', async (status) => {
     const error = await refusedBy(
       () => `HTTP/1.1 ${status} X\r\nLocation: ws://localhost/\r\nContent-Length: 0\r\n\r\n`,
+      { maxRedirects: 0 },
     )
     expect(error).toBeInstanceOf(HandshakeRejectedError)
     expect(error).toMatchObject({ status, body: '' })
