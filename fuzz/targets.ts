@@ -1,6 +1,7 @@
 // All targets.
 
 import type { Target } from './target.ts'
+import { challenges } from './targets/challenges.ts'
 import { decompression } from './targets/decompression.ts'
 import { deflateNegotiation } from './targets/deflate-negotiation.ts'
 import { differential } from './targets/differential.ts'
@@ -23,6 +24,7 @@ export const targets: readonly Target[] = [
   handshakeResponse,
   headerGrammar,
   extensionHeader,
+  challenges,
   deflateNegotiation,
   decompression,
   url,
