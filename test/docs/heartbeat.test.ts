@@ -9,7 +9,7 @@ test('docs/topics/heartbeat.md names a test for each death, and the test exists'
   const section = sections.find(({ heading }) => heading.text === 'How soon a death is noticed')!
   const named = findRows(section.prose).flatMap((cells) => findCodeSpans([cells.at(-1)!]))
   expect(named.length).toBeGreaterThan(8)
-  const tests = ['test/integration/deaths.test.ts', 'test/connection/heartbeat.test.ts']
+  const tests = ['test/endurance/deaths.test.ts', 'test/connection/heartbeat.test.ts']
     .map(readPage)
     .join('\n')
   expect(named.filter((name) => !tests.includes(name))).toEqual([])
