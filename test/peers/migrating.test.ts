@@ -1,6 +1,9 @@
-// The programs of docs/migrating-from-python.md: each pair does the same, as those at the other end see it.
+// docs/migrating-from-python.md: each pair of programs does the same, as those at the other end see it, and the tables
+// have every name of the two libraries.
 
 import { afterAll, describe, expect, test, vi } from 'vitest'
+import { findCodeSpans, findRows, findSections } from '../docs/support/markdown.ts'
+import { readPage } from '../docs/support/pages.ts'
 import {
   type ClientRun,
   fetchText,
@@ -11,8 +14,8 @@ import {
   startServerOf,
   Visitor,
 } from './support/pairs.ts'
-import { describeWithPeers, pythonPeer } from './support/peers.ts'
-import { endPrograms } from './support/program.ts'
+import { describeWithPeers, PYTHONS, pythonPeer } from './support/peers.ts'
+import { endPrograms, Program } from './support/program.ts'
 
 // Children share the machine with whatever else runs.
 vi.setConfig({ testTimeout: 60_000 })
@@ -230,4 +233,30 @@ await describeWithPeers('the programs in Python and in TypeScript', peers, () =>
       expect(python).toEqual(typescript)
     })
   })
+  test('the tables have every name of the libraries', async () => {
+    const program = new Program(PYTHONS.newest, ['test/peers/python/public_names.py'])
+    expect(await program.exit()).toEqual({ code: 0, signal: null })
+    const names = JSON.parse(program.stdout) as Record<string, readonly string[]>
+    const missing = Object.entries(names).flatMap(([heading, group]) => {
+      const named = new Set([...namesUnder(heading), ...(ALSO_IN[heading] ?? []).flatMap(namesUnder)])
+      return group.filter((name) => !named.has(name)).map((name) => `${heading}: ${name}`)
+    })
+    expect(missing).toEqual([])
+  })
 })
+
+/** Sections that refer to others. */
+const ALSO_IN: Readonly<Record<string, readonly string[]>> = {
+  Connections: ['connect'],
+  WebSocketApp: ['run_forever'],
+  'create_connection and WebSocket': ['run_forever', 'WebSocketApp'],
+}
+
+/** The names of Python's in the first column under a heading. */
+function namesUnder(heading: string): string[] {
+  const section = findSections(readPage('docs/migrating-from-python.md')).find(
+    (candidate) => candidate.heading.text === heading,
+  )
+  const python = findRows(section?.prose ?? []).map(([cell]) => cell!)
+  return findCodeSpans(python).flatMap((span) => [...span.matchAll(/\w+/g)].map(([name]) => name))
+}
