@@ -4,6 +4,7 @@ import { connect } from 'openline'
 const connection = await connect(process.argv[2]!, {
   openTimeout: 20_000,
   headers: { 'X-Device': '7' },
+  cookies: 'session=abc',
   origin: 'https://shop.example',
   subprotocols: ['echo'],
 })

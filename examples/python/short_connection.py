@@ -7,6 +7,7 @@ connection = create_connection(
     sys.argv[1],
     timeout=20,
     header={"X-Device": "7"},
+    cookie="session=abc",
     origin="https://shop.example",
     subprotocols=["echo"],
 )

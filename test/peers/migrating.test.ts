@@ -134,7 +134,12 @@ const CLIENTS: readonly ClientPair[] = [
     expected: {
       seen: [
         seen({
-          headers: { origin: 'https://shop.example', 'sec-websocket-protocol': 'echo', 'x-device': '7' },
+          headers: {
+            cookie: 'session=abc',
+            origin: 'https://shop.example',
+            'sec-websocket-protocol': 'echo',
+            'x-device': '7',
+          },
           subprotocol: 'echo',
           messages: ['Hello, World', [1, 2, 3]],
           isPinged: true,
