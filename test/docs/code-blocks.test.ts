@@ -1,8 +1,9 @@
 // Every program in the documentation passes the type checker, runs, and prints what the page says.
 
+import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DocsProject } from './support/compiler.ts'
-import { pages, readPage } from './support/pages.ts'
+import { pages, readPage, root } from './support/pages.ts'
 import { findPrograms, type ProgramGroup, runGroup } from './support/programs.ts'
 
 const found = pages.map((path) => ({ path, ...findPrograms(readPage(path)) }))
@@ -24,6 +25,13 @@ afterAll(() => project.remove())
 
 test('all programs pass the type checker', () => {
   expect(complaints).toBe('')
+})
+
+const files = found.flatMap(({ path: page, files }) => files.map((file) => ({ page, ...file })))
+
+test.each(files)('$page has $path as it is', ({ path, text }) => {
+  expect(existsSync(root + path)).toBe(true)
+  expect(text).toBe(readPage(path))
 })
 
 for (const { path, groups } of found) {

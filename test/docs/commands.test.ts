@@ -11,7 +11,7 @@ const { scripts, name } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')
   scripts: Record<string, string>
 }
 
-const LANGUAGES = ['ts', 'js', 'sh', 'mermaid', 'text']
+const LANGUAGES = ['ts', 'js', 'python', 'sh', 'mermaid', 'text']
 
 /** Say what is wrong with one command; `undefined` when nothing is. */
 function judgeCommand(command: string): string | undefined {

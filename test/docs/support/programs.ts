@@ -6,6 +6,7 @@
 //   …, with echo          an echo server listens on port 8765 meanwhile
 //   …, stays              the last program is a server too: it is greeted by a client, then sent SIGTERM
 //   types only            it is only type-checked, because it needs something that is not here
+//   file: PATH            it is that file of the project, in any language, which tests of its own run
 //
 // Programs find a certificate for localhost in their working folder: cert.pem, key.pem and ca.pem.
 // Port 8765 stands for a free port, /tmp/openline.sock for a socket of the run's own. A comment `// → text` behind
@@ -34,13 +35,21 @@ export interface PagePrograms {
   readonly groups: readonly ProgramGroup[]
   /** Modules that are only type-checked. */
   readonly typesOnly: readonly string[]
+  /** Blocks that are files of the project. */
+  readonly files: readonly { readonly path: string; readonly text: string }[]
 }
 
 /** Gather the programs of a page. Throw an error for a block whose marker is missing or wrong. */
 export function findPrograms(markdown: string): PagePrograms {
   const groups = new Map<string, ProgramGroup>()
   const typesOnly: string[] = []
+  const files: { path: string; text: string }[] = []
   for (const { language, text, marker, line } of findCodeBlocks(markdown)) {
+    const path = /^file: (\S+)$/.exec(marker ?? '')?.[1]
+    if (path !== undefined) {
+      files.push({ path, text })
+      continue
+    }
     if (language !== 'ts' && language !== 'js') continue
     if (marker === 'types only') {
       typesOnly.push(text)
@@ -58,7 +67,7 @@ export function findPrograms(markdown: string): PagePrograms {
     const unknown = options.find((option) => !['continued', 'with echo', 'stays'].includes(option))
     if (unknown !== undefined) throw new Error(`line ${line}: there is no option "${unknown}"`)
   }
-  return { groups: [...groups.values()], typesOnly }
+  return { groups: [...groups.values()], typesOnly, files }
 }
 
 /**
