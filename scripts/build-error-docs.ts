@@ -88,6 +88,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   WS_CONCURRENT_RECEIVE: 'Let one place receive, and pass messages on from there.',
   WS_RECEIVE_WITH_HANDLER: 'Use either a handler object, or `receive()` and loops.',
   WS_DUPLICATE_PING: 'Leave the payload out, and each ping gets its own.',
+  WS_CONCURRENT_NEXT:
+    'Loop over the connections of one `reconnect()` in one place; call it again for another.',
   WS_LOOP_RUNNING: 'Run one thing at a time on the loop.',
   WS_LOOP_CLOSED: 'Call `getEventLoop()` again: it makes another.',
   WS_LOOP_STOPPED:

@@ -239,6 +239,7 @@ export class WebSocketTimeoutError extends WebSocketError {
 
 const STATE_MESSAGES = {
   WS_CONCURRENT_RECEIVE: 'a message is already being waited for: only one receive() or loop at a time',
+  WS_CONCURRENT_NEXT: 'the next connection is already being waited for: only one loop at a time',
   WS_RECEIVE_WITH_HANDLER:
     'messages go to the handler object of this connection: receive() and loops get none',
   WS_DUPLICATE_PING: 'a ping with the same payload still waits for its pong: choose another payload',

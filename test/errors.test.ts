@@ -163,6 +163,7 @@ describe('messages', () => {
       'messages go to the handler object of this connection: receive() and loops get none',
     ],
     ['WS_DUPLICATE_PING', 'a ping with the same payload still waits for its pong: choose another payload'],
+    ['WS_CONCURRENT_NEXT', 'the next connection is already being waited for: only one loop at a time'],
     ['WS_LOOP_RUNNING', 'the event loop is already running'],
     ['WS_LOOP_CLOSED', 'the event loop is closed'],
     ['WS_LOOP_STOPPED', 'the event loop was stopped before the work was done'],

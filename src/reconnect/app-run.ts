@@ -37,7 +37,7 @@ export interface AppRunInit {
 /** What has to be overcome, if it can be. */
 interface Failure {
   readonly error: unknown
-  readonly phase: 'connect' | 'connection'
+  readonly phase: AppErrorContext['phase']
   /** Nothing is to follow from it. */
   readonly isFinal: boolean
   /** An ordinary end is no error, whatever follows from it. */
@@ -92,20 +92,24 @@ export class AppRun {
   async stay(): Promise<void> {
     let final: unknown
     try {
-      for (;;) {
-        const failure = await this.#connectAndStay()
-        if (failure === undefined) return
-        const { error, phase, isError } = failure
-        const retryIn = failure.isFinal ? undefined : await this.#reconnector.judge(error)
+      let failure = await this.#connectAndStay()
+      while (failure !== undefined) {
+        const { error, phase, isError, retryIn } = await this.#judge(failure)
         if (retryIn === undefined && isError) {
           final = error
           this.#errored = true
         }
         if (isError) await this.#host.onError(error, { phase, retryIn, pattern: this.#reconnector.pattern })
-        if (retryIn === undefined || !(await this.#wait(retryIn, error))) return
+        if (retryIn === undefined) return
+        failure = await this.#connectAndStay({ delay: retryIn, error })
       }
+    } catch (error) {
+      final = error
+      throw error
     } finally {
       this.#connection = undefined
+      // Nothing is taken any more, not even from within `onDrop`.
+      this.#isClosing = true
       this.outbox?.close()
       this.#reconnector.finish(final)
     }
@@ -133,17 +137,29 @@ export class AppRun {
   /** See `BaseApp.send`. */
   send(message: Sendable, options: SendOptions | undefined): Promise<void> {
     const connection = this.#connection
-    if (connection !== undefined && !this.#isFlushing) return connection.send(message, options)
-    if (this.outbox === undefined || this.#isClosing) throw new StateError('WS_APP_NOT_OPEN')
+    // Where another connection follows, there is no use in one that is closing.
+    const isUsable = connection?.state === 'open' || (connection !== undefined && !this.#reconnects)
+    if ((isUsable && !this.#isFlushing) || (connection !== undefined && this.#isClosing)) {
+      return connection.send(message, options)
+    }
+    if (this.outbox === undefined || this.#isClosing) return refuseToSend()
     return this.outbox.add(message, options)
   }
 
   // --- one connection ---
 
   /** Make one connection, and stay until it ends; `undefined` when that is all that was wanted. */
-  async #connectAndStay(): Promise<Failure | undefined> {
+  async #connectAndStay(after?: {
+    readonly delay: number
+    readonly error: unknown
+  }): Promise<Failure | undefined> {
     let connection: Connection
     try {
+      if (after !== undefined) {
+        const waiting = this.#reconnector.wait(after.delay, after.error)
+        this.#pending = waiting
+        await waiting
+      }
       const dialling = this.#reconnector.dial()
       this.#pending = dialling
       connection = await dialling
@@ -161,19 +177,13 @@ export class AppRun {
     return { error, phase: 'connection', isFinal, isError: !isOrdinaryClose(info.code) }
   }
 
-  /** Wait for the next attempt; false when there is to be none. */
-  async #wait(delay: number, error: unknown): Promise<boolean> {
-    const waiting = this.#reconnector.wait(delay, error)
-    this.#pending = waiting
+  /** Have a failure judged. What `shouldRetry` or `backoff` throws takes its place, and is final. */
+  async #judge(failure: Failure): Promise<Failure & { readonly retryIn: number | undefined }> {
     try {
-      await waiting
-      return true
-    } catch (reason) {
-      if (reason !== CLOSED) {
-        this.#errored = true
-        await this.#host.onError(reason, { phase: 'connect', retryIn: undefined, pattern: undefined })
-      }
-      return false
+      const retryIn = failure.isFinal ? undefined : await this.#reconnector.judge(failure.error)
+      return { ...failure, retryIn }
+    } catch (error) {
+      return { error, phase: 'callback', isFinal: true, isError: true, retryIn: undefined }
     }
   }
 
@@ -244,6 +254,13 @@ export class AppRun {
       await this.#host.onError(error, { phase: 'callback', retryIn: undefined, pattern: undefined })
     }
   }
+}
+
+/** Reject a message that nobody will send. As with a closed connection, nobody has to look at that. */
+export function refuseToSend(): Promise<never> {
+  const refusal = Promise.reject(new StateError('WS_APP_NOT_OPEN'))
+  refusal.catch(ignore)
+  return refusal
 }
 
 function opcodeOf(data: Message): 1 | 2 {

@@ -51,17 +51,15 @@ export async function connectOnce<Data>(
   // Even what throws at once rejects here.
   const asking = async () =>
     Promise.all([ask(url), ask(credentials), ask(headers), ask(subprotocols)] as const)
-  const [thisUrl, theseCredentials, theseHeaders, theseSubprotocols] = [
-    url,
-    credentials,
-    headers,
-    subprotocols,
-  ].some(isFunction)
-    ? await within(asking(), openTimeout, attempt.signal, clock)
-    : await asking()
+  const hasFunction = [url, credentials, headers, subprotocols].some(isFunction)
+  const [thisUrl, theseCredentials, theseHeaders, theseSubprotocols] = await (hasFunction
+    ? within(asking(), openTimeout, attempt.signal, clock)
+    : asking())
+  // What is no number of ms is told by `connect`.
+  const timeLeft = hasFunction ? Math.max(openTimeout - (clock.now() - began), 1) : openTimeout
   return connect<Data>(thisUrl, {
     ...others,
-    openTimeout: Math.max(openTimeout - (clock.now() - began), 1),
+    openTimeout: timeLeft,
     signal: attempt.signal,
     ...(theseCredentials !== undefined && { credentials: theseCredentials }),
     ...(theseHeaders !== undefined && { headers: theseHeaders }),

@@ -9,7 +9,7 @@ import { StateError } from '../errors.ts'
 import type { CloseInfo } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-collector.ts'
 import type { AppCallbacks, AppErrorContext, DataContext, ReconnectedContext } from './app-callbacks.ts'
-import { AppRun } from './app-run.ts'
+import { AppRun, refuseToSend } from './app-run.ts'
 import { type AttemptOptions, type Connect, connectOnce, type PerAttempt } from './attempt.ts'
 import type { ClientSurroundings } from './make-reconnection.ts'
 import { type RetryOptions, resolveRetryOptions } from './options.ts'
@@ -32,7 +32,8 @@ export interface RunOptions {
   /** Does what `close()` does: ends the run, and is no error. */
   readonly signal?: AbortSignal
   /**
-   * Connect again when the connection is lost or could not be made: `true`, a fixed delay in ms, or how and when.
+   * Connect again when the connection is lost or could not be made: `true`, a fixed delay in ms, or how and when. `false`
+   * and 0, as in Python: do not.
    * @default false
    */
   readonly reconnect?: boolean | number | RetryOptions
@@ -88,9 +89,9 @@ export class BaseApp implements AsyncDisposable {
     return { messages: outbox?.length ?? 0, bytes: outbox?.bytes ?? 0 }
   }
 
-  /** Iterate over what happens: the last fact, and those that come, until `closed`. */
+  /** Iterate over what happens in the run that is under way, or else in the next: the last fact, and those that come, until `closed`. */
   status(): AsyncIterableIterator<ReconnectStatus<Connection>, undefined> {
-    return this.#status.read()
+    return this.#status.read(this.#run === undefined)
   }
 
   // --- what is told ---
@@ -193,12 +194,12 @@ export class BaseApp implements AsyncDisposable {
 
   /**
    * Send a message; see `Connection.send`. While there is no connection it waits in the outbox, and the promise resolves
-   * when a connection has taken it, or rejects with StateError when it is dropped: it never goes out twice. Throws
-   * StateError `WS_APP_NOT_OPEN` when the app does not run, or has no outbox.
+   * when a connection has taken it, or rejects with StateError when it is dropped: it never goes out twice. Rejects with
+   * StateError `WS_APP_NOT_OPEN` when the app does not run, or has no outbox. What is sent while `onOpen` is pending goes
+   * before what waits. Throws a TypeError for a value that is no message.
    */
   send(message: Sendable, options?: SendOptions): Promise<void> {
-    if (this.#run === undefined) throw new StateError('WS_APP_NOT_OPEN')
-    return this.#run.send(message, options)
+    return this.#run?.send(message, options) ?? refuseToSend()
   }
 
   /** Send as text: a string, or bytes that are UTF-8. See `send`. */
@@ -226,6 +227,7 @@ export class BaseApp implements AsyncDisposable {
 
   #makeRun(options: RunOptions): AppRun {
     const { reconnect = false, pingInterval, pingTimeout } = options
+    const reconnects = reconnect !== false && reconnect !== 0
     const retry = resolveRetryOptions(toRetryOptions(reconnect))
     const { outbox = true, signal, ...others } = this.#options
     const attemptOptions: AttemptOptions = {
@@ -238,7 +240,7 @@ export class BaseApp implements AsyncDisposable {
     return new AppRun({
       host: this,
       outbox: outbox === false ? undefined : new Outbox(outbox === true ? {} : outbox, onDrop),
-      reconnects: reconnect !== false,
+      reconnects,
       takesFragments:
         this.onFragment !== BaseApp.prototype.onFragment || this.#callbacks.onFragment !== undefined,
       makeReconnector: (handler, signal) =>

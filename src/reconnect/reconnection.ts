@@ -47,7 +47,7 @@ export class Reconnection<Data = unknown>
    * overcome, and with the signal's reason.
    */
   async next(): Promise<IteratorResult<Connection<Data>, undefined>> {
-    if (this.#isBusy) throw new StateError('WS_CONCURRENT_RECEIVE')
+    if (this.#isBusy) throw new StateError('WS_CONCURRENT_NEXT')
     if (this.#isDone) return DONE
     this.#isBusy = true
     try {

@@ -44,6 +44,7 @@ export class Reconnector<Connection extends Reconnectable> {
   /** How the last connections ended, the oldest first. */
   readonly #infos: CloseInfo[] = []
   #openedAt = 0
+  #endedAt: number | undefined
   #closedAt: number | undefined
   /** We slept, and the connection did not survive it: the next attempt need not wait. */
   #isLost = false
@@ -74,8 +75,7 @@ export class Reconnector<Connection extends Reconnectable> {
   /** Dial once. Rejects as the dial function does, and with the signal's reason. */
   async dial(): Promise<Connection> {
     this.#signal.throwIfAborted()
-    const attempt = this.#failures + 1
-    this.#attempt = attempt
+    const attempt = ++this.#attempt
     this.status.report({ state: 'connecting', attempt })
     const connection = await this.#surroundings.dial({
       number: attempt,
@@ -83,6 +83,7 @@ export class Reconnector<Connection extends Reconnectable> {
       signal: this.#signal,
     })
     this.#openedAt = this.#surroundings.clock.now()
+    this.#endedAt = undefined
     this.#isLost = false
     this.#downtime = this.#closedAt === undefined ? undefined : this.#openedAt - this.#closedAt
     this.status.report({ state: 'open', connection, attempt, downtime: this.#downtime })
@@ -92,13 +93,15 @@ export class Reconnector<Connection extends Reconnectable> {
 
   /** Take note of how a connection ended. Gives the error that says so, for `judge`. */
   ended(info: CloseInfo): ConnectionClosedError {
-    const now = this.#surroundings.clock.now()
+    // The end may be told late: whoever held the connection may have had other things to do.
+    const endedAt = this.#endedAt ?? this.#surroundings.clock.now()
     this.#infos.push(info)
     if (this.#infos.length > MOST_INFOS) this.#infos.shift()
-    this.#closedAt = now
+    this.#closedAt = endedAt
     // After an end of our own the next attempt is the first of its kind.
-    if (this.isWanted(info) || this.#isLost || now - this.#openedAt >= this.#options.stableAfter) {
+    if (this.isWanted(info) || this.#isLost || endedAt - this.#openedAt >= this.#options.stableAfter) {
       this.#failures = 0
+      this.#attempt = 0
       this.#delays = undefined
     }
     return new ConnectionClosedError(info)
@@ -130,7 +133,7 @@ export class Reconnector<Connection extends Reconnectable> {
     const until = new Date(this.#surroundings.clock.timeOfDay() + delay)
     this.status.report({
       state: 'waiting',
-      attempt: this.#failures + 1,
+      attempt: this.#attempt + 1,
       delay,
       until,
       error,
@@ -180,12 +183,19 @@ export class Reconnector<Connection extends Reconnectable> {
   /** After a sleep the peer has to show that it is still there; else a heartbeat would need its whole time to notice. */
   #watchSleep(connection: Connection): void {
     const { clock, wakeUps } = this.#surroundings
+    let isOpen = true
     let isProbing = false
     const unsubscribe = wakeUps.subscribe(() => {
       if (isProbing) return
       isProbing = true
       const aborter = new AbortController()
-      const timer = clock.setTimeout(() => aborter.abort(), PROBE_TIME)
+      const due = clock.now() + PROBE_TIME
+      const giveUp = (): void => {
+        // A loop that was blocked meanwhile is no fault of the peer's: what it sent may still lie unread.
+        if (clock.now() - due > PROBE_TIME / 4) timer = clock.setTimeout(() => aborter.abort(), PROBE_TIME)
+        else clock.afterInput(() => aborter.abort())
+      }
+      let timer = clock.setTimeout(giveUp, PROBE_TIME)
       const probed = (isAlive: boolean): void => {
         isProbing = false
         clock.clearTimeout(timer)
@@ -198,9 +208,9 @@ export class Reconnector<Connection extends Reconnectable> {
         () => probed(false),
       )
     })
-    let isOpen = true
     void connection.closed.then(() => {
       isOpen = false
+      this.#endedAt = clock.now()
       unsubscribe()
     })
   }

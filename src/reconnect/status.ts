@@ -55,9 +55,9 @@ export class StatusFeed<Connection> {
     for (const read of [...this.#readers]) read(status)
   }
 
-  /** Iterate over the last fact and those that come, until `closed`. */
-  async *read(): AsyncGenerator<ReconnectStatus<Connection>, undefined> {
-    const waiting: ReconnectStatus<Connection>[] = this.#last === undefined ? [] : [this.#last]
+  /** Iterate over the last fact, unless only new ones are wanted, and those that come, until `closed`. */
+  async *read(onlyNew = false): AsyncGenerator<ReconnectStatus<Connection>, undefined> {
+    const waiting: ReconnectStatus<Connection>[] = onlyNew || this.#last === undefined ? [] : [this.#last]
     let wake = (): void => {}
     const take = (status: ReconnectStatus<Connection>): void => {
       if (waiting.length === MOST_WAITING) waiting.shift()

@@ -28,13 +28,19 @@ const TRANSIENT_CODES: ReadonlySet<number> = new Set([
 const NETWORK_ERRORS: ReadonlySet<string> = new Set([
   'EADDRNOTAVAIL',
   'EAI_AGAIN',
+  'EAI_FAIL',
   'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
   'EHOSTDOWN',
   'EHOSTUNREACH',
   'ENETDOWN',
+  'ENETRESET',
   'ENETUNREACH',
+  // Of sockets and memory there may be more in a while.
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
   // No such Unix socket: its server is not back yet.
   'ENOENT',
   // Without a network no name is known.

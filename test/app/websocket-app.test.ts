@@ -447,13 +447,13 @@ describe('WebSocketApp is closed by `await using`', () => {
 })
 
 describe('WebSocketApp without an open connection', () => {
-  test('throws when it should send', async () => {
+  test('rejects what it should send', async () => {
     const app = new Recorder('ws://localhost:1/')
-    expect(() => app.send('x')).toThrow(StateError)
+    await expect(app.send('x')).rejects.toBeInstanceOf(StateError)
     const server = await start(() => {})
     const done = new Recorder(server.url)
     await done.runForever()
-    expect(() => done.send('x')).toThrow('the app has no open connection to send on')
+    await expect(done.send('x')).rejects.toThrow('the app has no open connection to send on')
   })
 
   test('has nothing to close', async () => {

@@ -2224,6 +2224,14 @@ describe.each(['server', 'client'] as const)('%s, taking messages in pieces', (r
     expect(end.protocol.isReceivingMessage).toBe(false)
   })
 
+  test('takes all in pieces when asked to', () => {
+    const end = create()
+    end.protocol.takeAllInPieces()
+    end.receive(incoming(0x01, 'a'), incoming(0x80, 'b'), incoming(TEXT, 'c'))
+    expectFacts(end, ['piece', 'a', false], ['piece', 'b', true], ['piece', 'c', true])
+    expect(end.protocol.isReceivingMessage).toBe(false)
+  })
+
   test('has not caught up when it was not behind', () => {
     const end = create()
     end.protocol.takePieces()

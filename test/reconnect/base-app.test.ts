@@ -207,6 +207,63 @@ describe('an app that reconnects', () => {
     await running
   })
 
+  test('tells of what shouldRetry and backoff throw, and ends with it', async () => {
+    const fail = (): never => {
+      throw new Error('mistake')
+    }
+    for (const options of [{ shouldRetry: fail }, { backoff: fail }]) {
+      const network = new MemoryNetwork()
+      network.script = [refused()]
+      const errors: unknown[] = []
+      const app = new App(network)
+      app.onError = (error, context) => void errors.push((error as Error).message, context.phase)
+      expect(await app.runForever({ reconnect: options })).toEqual({ errored: true })
+      expect(errors).toEqual(['mistake', 'callback'])
+      expect(app.events).toEqual(['close undefined'])
+    }
+  })
+
+  test('ends with the reason of the signal of its options, also while it waits', async () => {
+    const network = new MemoryNetwork()
+    network.script = [refused()]
+    const aborter = new AbortController()
+    const app = new App(network, { signal: aborter.signal })
+    const facts: unknown[] = []
+    const reading = (async () => {
+      for await (const fact of app.status()) facts.push(fact)
+    })()
+    const running = app.runForever({ reconnect: { backoff: 1_000_000 } })
+    await network.clock.advance(10)
+    aborter.abort(new Error('enough'))
+    expect(await running).toEqual({ errored: true })
+    await reading
+    expect(facts.at(-1)).toEqual({ state: 'closed', error: new Error('enough'), info: undefined })
+  })
+
+  test('does not reconnect with 0, as in Python', async () => {
+    const network = new MemoryNetwork()
+    network.script = [refused()]
+    expect(await new App(network).runForever({ reconnect: 0 })).toEqual({ errored: true })
+    expect(network.dialled).toHaveLength(1)
+  })
+
+  test('tells where the next run is, between two', async () => {
+    const network = new MemoryNetwork()
+    const app = new App(network)
+    for (let run = 0; run < 2; run++) {
+      const facts: unknown[] = []
+      const reading = (async () => {
+        for await (const { state } of app.status()) facts.push(state)
+      })()
+      const running = app.runForever()
+      await rest(network)
+      await app.close()
+      await running
+      await reading
+      expect(facts).toEqual(['connecting', 'open', 'closed'])
+    }
+  })
+
   test('tells where it is', async () => {
     const network = new MemoryNetwork()
     const app = new App(network)
@@ -294,19 +351,65 @@ describe('the outbox of an app', () => {
   test('takes nothing without a run, when it is turned off, or once the end has begun', async () => {
     const network = new MemoryNetwork()
     const app = new App(network)
-    const notOpen = expect.objectContaining({ code: 'WS_APP_NOT_OPEN' })
-    expect(() => app.send('x')).toThrow(notOpen)
+    const notOpen = { code: 'WS_APP_NOT_OPEN' }
+    await expect(app.send('x')).rejects.toMatchObject(notOpen)
     network.script = ['never', 'never']
     const running = app.runForever({ reconnect })
     const closing = app.close()
-    expect(() => app.send('x')).toThrow(notOpen)
+    await expect(app.send('x')).rejects.toMatchObject(notOpen)
     await closing
     await running
+    await expect(app.send('x')).rejects.toMatchObject(notOpen)
     const without = new App(network, { outbox: false })
     const other = without.runForever({ reconnect })
-    expect(() => without.send('x')).toThrow(notOpen)
+    await expect(without.send('x')).rejects.toMatchObject(notOpen)
     await without.close()
     await other
+  })
+
+  test('harms nobody who does not look at what became of a message', async () => {
+    const app = new App(new MemoryNetwork())
+    void app.send('x')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(() => app.send(42 as never)).not.toThrow()
+  })
+
+  test('takes nothing more from within onDrop when the run ends', async () => {
+    const network = new MemoryNetwork()
+    network.script = ['never']
+    const late: Promise<void>[] = []
+    class Client extends App {
+      override onDrop(message: Sendable, reason: DropReason): void {
+        super.onDrop(message, reason)
+        late.push(this.send('again'))
+      }
+    }
+    const app = new Client(network)
+    const running = app.runForever({ reconnect })
+    void app.send('one')
+    await app.close()
+    await running
+    expect(app.events).toEqual([['drop', 'one', 'closed'], 'close undefined'])
+    await expect(late[0]).rejects.toMatchObject({ code: 'WS_APP_NOT_OPEN' })
+  })
+
+  test('keeps what is sent while the connection is closing, for the next one', async () => {
+    const network = new MemoryNetwork()
+    const app = new App(network)
+    const running = app.runForever({ reconnect })
+    await rest(network)
+    const { client, server, hold } = network.last
+    void server.close(1001)
+    await rest(network)
+    hold()
+    expect(client.state).not.toBe('open')
+    const sent = app.send('not lost')
+    network.last.cut()
+    await network.clock.advance(100)
+    await sent
+    expect(await received(network, 1)).toEqual(['not lost'])
+    await app.close()
+    await running
   })
 
   test('logs what it drops, and what onDrop throws', async () => {

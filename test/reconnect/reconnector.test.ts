@@ -124,6 +124,35 @@ describe('Reconnector', () => {
     expect(await stay(0)).toBe(200)
   })
 
+  test('counts attempts anew after a connection that was stable', async () => {
+    const surroundings = new FakeSurroundings()
+    const engine = surroundings.engine()
+    for (let loss = 0; loss < 2; loss++) {
+      await engine.dial()
+      await surroundings.clock.advance(5000)
+      await engine.judge(engine.ended(closeInfo()))
+      surroundings.script = [refused()]
+      await engine.judge(await engine.dial().catch((error: unknown) => error))
+    }
+    await engine.dial()
+    expect(surroundings.attempts.map(({ number }) => number)).toEqual([1, 1, 2, 1, 2])
+  })
+
+  test('takes the end from when it was, not from when it is told', async () => {
+    const surroundings = new FakeSurroundings()
+    const { clock } = surroundings
+    const engine = surroundings.engine({ stableAfter: 5000, backoff: () => [100, 200, 300] })
+    for (const delay of [100, 200]) {
+      const connection = await engine.dial()
+      connection.end()
+      const info = await connection.closed
+      await clock.advance(10_000)
+      expect(await engine.judge(engine.ended(info))).toBe(delay)
+    }
+    await engine.dial()
+    expect(engine.downtime).toBe(10_000)
+  })
+
   test('tells how long there was no connection', async () => {
     const surroundings = new FakeSurroundings()
     const engine = surroundings.engine()
@@ -231,6 +260,24 @@ describe('Reconnector, after the machine has slept,', () => {
     expect(await engine.judge(engine.ended(info))).toBe(0)
     // Only that one time.
     expect(await engine.judge(refused())).toBe(100)
+  })
+
+  test('does not blame the peer when our own loop was blocked meanwhile', async () => {
+    let answer!: (value: unknown) => void
+    const aborted = vi.fn()
+    const { surroundings, connection } = await slept(
+      (_connection, signal) =>
+        new Promise((resolve) => {
+          answer = resolve
+          signal.addEventListener('abort', aborted)
+        }),
+    )
+    await surroundings.clock.jump(10_000)
+    expect(aborted).not.toHaveBeenCalled()
+    answer(undefined)
+    await surroundings.clock.advance(10_000)
+    expect(aborted).not.toHaveBeenCalled()
+    expect(await Promise.race([connection.closed, 'open'])).toBe('open')
   })
 
   test('does not touch a connection that has ended', async () => {

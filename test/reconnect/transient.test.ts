@@ -43,12 +43,19 @@ describe('isTransient', () => {
     },
   )
 
-  test.each(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOENT'])(
-    'tries again after %s',
-    (code) => {
-      expect(isTransient(failed(code))).toBe(true)
-    },
-  )
+  test.each([
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'ENOENT',
+    'EMFILE',
+    'ENOBUFS',
+  ])('tries again after %s', (code) => {
+    expect(isTransient(failed(code))).toBe(true)
+  })
 
   test.each(['CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'HPE_INVALID_CONSTANT', 'EACCES'])(
     'gives up after %s',
