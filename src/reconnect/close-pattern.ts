@@ -1,7 +1,27 @@
 // What several ends of connections to one URL have in common: one end may be chance, four that look alike are not.
 
 import { describeDuration } from '../connection/diagnosis.ts'
-import { CloseCode, type CloseInfo, explainCloseCode } from '../protocol/close-code.ts'
+import { CloseCode, type CloseFacts, type CloseInfo, explainCloseCode } from '../protocol/close-code.ts'
+
+/** Hold of an end what makes a pattern. */
+export interface ConnectionEnd extends Pick<CloseInfo, 'code' | 'initiator' | 'received' | 'sent'> {
+  readonly facts?:
+    | Pick<CloseFacts, 'cause' | 'limit' | 'openFor' | 'sinceReceived' | 'sinceSent' | 'systemError'>
+    | undefined
+}
+
+/** Keep of an end what makes a pattern: thousands of clients keep several each. */
+export function summariseEnd({ code, initiator, received, sent, facts }: CloseInfo): ConnectionEnd {
+  if (facts === undefined) return { code, initiator, received, sent }
+  const { cause, limit, openFor, sinceReceived, sinceSent, systemError } = facts
+  return {
+    code,
+    initiator,
+    received,
+    sent,
+    facts: { cause, limit, openFor, sinceReceived, sinceSent, systemError },
+  }
+}
 
 // Timers of proxies are coarse, and so is the time at which we hear of an end.
 const TOLERANCE = 1500
@@ -29,7 +49,7 @@ interface Pattern {
   /** So many ends in a row make the pattern. */
   readonly least: number
   /** Give what the ends must have in common: a duration in ms, which may differ a little, or a name; `undefined` when this end does not fit. */
-  read(info: CloseInfo): number | string | undefined
+  read(info: ConnectionEnd): number | string | undefined
   tell(times: string, common: number | string): string
 }
 
@@ -124,7 +144,7 @@ const PATTERNS: readonly Pattern[] = [
  * Say what the last connections to one URL have in common, given how each ended, the oldest first; `undefined` when
  * they have nothing in common. The last eight are looked at.
  */
-export function describeClosePattern(infos: readonly CloseInfo[]): string | undefined {
+export function describeClosePattern(infos: readonly ConnectionEnd[]): string | undefined {
   const recent = infos.slice(-8).reverse()
   for (const pattern of PATTERNS) {
     const words = match(pattern, recent)
@@ -134,7 +154,7 @@ export function describeClosePattern(infos: readonly CloseInfo[]): string | unde
 }
 
 /** Count how many ends, from the last one back, fit a pattern and each other. */
-function match(pattern: Pattern, recent: readonly CloseInfo[]): string | undefined {
+function match(pattern: Pattern, recent: readonly ConnectionEnd[]): string | undefined {
   const values: (number | string)[] = []
   for (const info of recent) {
     const value = pattern.read(info)
@@ -157,7 +177,7 @@ function middle(values: readonly (number | string)[]): number | string {
 }
 
 /** Tell whether the line ended without a word from either end. */
-function isCutOff({ received, sent, initiator }: CloseInfo): boolean {
+function isCutOff({ received, sent, initiator }: ConnectionEnd): boolean {
   return received === undefined && sent === undefined && initiator === 'remote'
 }
 
@@ -173,7 +193,7 @@ function isOrdinary(code: number): boolean {
   )
 }
 
-function readSilence(info: CloseInfo): number | undefined {
+function readSilence(info: ConnectionEnd): number | undefined {
   if (!isCutOff(info) || info.facts === undefined) return undefined
   const { openFor, sinceReceived = openFor, sinceSent = openFor } = info.facts
   if (sinceReceived === undefined || sinceSent === undefined) return undefined

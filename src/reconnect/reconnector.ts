@@ -7,7 +7,7 @@ import type { CloseInfo } from '../protocol/close-code.ts'
 import type { Clock } from '../timing/clock.ts'
 import type { WakeUps } from '../timing/sleep-watch.ts'
 import type { Attempt } from './attempt.ts'
-import { describeClosePattern } from './close-pattern.ts'
+import { type ConnectionEnd, describeClosePattern, summariseEnd } from './close-pattern.ts'
 import type { ResolvedRetryOptions } from './options.ts'
 import { StatusFeed } from './status.ts'
 import { retryAfterOf } from './transient.ts'
@@ -41,8 +41,10 @@ export class Reconnector<Connection extends Reconnectable> {
   #attempt = 0
   #downtime: number | undefined
   #error: unknown
-  /** How the last connections ended, the oldest first. */
-  readonly #infos: CloseInfo[] = []
+  /** How the last connection ended. */
+  #info: CloseInfo | undefined
+  /** The last few ends, the oldest first. */
+  readonly #ends: ConnectionEnd[] = []
   #openedAt = 0
   #endedAt: number | undefined
   #closedAt: number | undefined
@@ -95,8 +97,9 @@ export class Reconnector<Connection extends Reconnectable> {
   ended(info: CloseInfo): ConnectionClosedError {
     // The end may be told late: whoever held the connection may have had other things to do.
     const endedAt = this.#endedAt ?? this.#surroundings.clock.now()
-    this.#infos.push(info)
-    if (this.#infos.length > MOST_INFOS) this.#infos.shift()
+    this.#info = info
+    this.#ends.push(summariseEnd(info))
+    if (this.#ends.length > MOST_ENDS) this.#ends.shift()
     this.#closedAt = endedAt
     // After an end of our own the next attempt is the first of its kind.
     if (this.isWanted(info) || this.#isLost || endedAt - this.#openedAt >= this.#options.stableAfter) {
@@ -115,7 +118,7 @@ export class Reconnector<Connection extends Reconnectable> {
 
   /** What the last ends have in common, in words for a person; `undefined` when that is nothing. */
   get pattern(): string | undefined {
-    return describeClosePattern(this.#infos)
+    return describeClosePattern(this.#ends)
   }
 
   /** Judge a failure: give the delay before the next attempt, in ms, or `undefined` to give up. */
@@ -144,7 +147,7 @@ export class Reconnector<Connection extends Reconnectable> {
 
   /** It is over: `error` is what could not be overcome. */
   finish(error?: unknown): void {
-    this.status.report({ state: 'closed', error, info: this.#infos.at(-1) })
+    this.status.report({ state: 'closed', error, info: this.#info })
   }
 
   #nextDelay(error: unknown): number {
@@ -217,6 +220,6 @@ export class Reconnector<Connection extends Reconnectable> {
 }
 
 /** So many ends are compared with each other. */
-const MOST_INFOS = 8
+const MOST_ENDS = 4
 /** For a series of delays that has come to its end, in ms. */
 const LAST_RESORT = 60_000

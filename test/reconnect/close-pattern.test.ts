@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { NOTHING_MEASURED } from '../../src/connection/diagnosis.ts'
 import type { CloseCause, CloseFacts, CloseInfo, CloseLimit } from '../../src/protocol/close-code.ts'
-import { describeClosePattern } from '../../src/reconnect/close-pattern.ts'
+import { describeClosePattern, summariseEnd } from '../../src/reconnect/close-pattern.ts'
 
 const NO_FACTS: CloseFacts = {
   ...NOTHING_MEASURED,
@@ -183,6 +183,8 @@ describe('describeClosePattern', () => {
         const words = describeClosePattern(infos)
         expect(describeClosePattern(infos)).toBe(words)
         expect(infos).toEqual(before)
+        // A summary of each end is enough.
+        expect(describeClosePattern(infos.map(summariseEnd))).toBe(words)
         expect(words ?? '').not.toMatch(/undefined|NaN/)
         // What is older than eight makes no difference.
         expect(describeClosePattern([cut(), ...infos.slice(-8)].slice(-8))).toBe(

@@ -250,9 +250,10 @@ describe('beside a well-behaved client', () => {
 })
 
 test('a process that has no more files open keeps its connections, and takes new ones later', async () => {
-  const server = await startProcess(64)
+  // The program itself opens many files when it starts.
+  const server = await startProcess(160)
   const client = await RawClient.open(server)
-  const crowd = await Promise.all(Array.from({ length: 150 }, () => RawClient.connect(server)))
+  const crowd = await Promise.all(Array.from({ length: 300 }, () => RawClient.connect(server)))
   for (let turn = 0; turn < 20; turn++) {
     client.write(masked(0x81, `turn ${turn}`))
     expect(await client.readText()).toBe(`turn ${turn}`)
