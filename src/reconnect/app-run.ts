@@ -9,6 +9,7 @@ import type { Message } from '../protocol/message-collector.ts'
 import type { AppErrorContext, DataContext, ReconnectedContext } from './app-callbacks.ts'
 import type { Outbox } from './outbox.ts'
 import type { Reconnector } from './reconnector.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Be told what happens in a run: the methods of an app. */
 export interface AppHost {
@@ -37,7 +38,7 @@ export interface AppRunInit {
 /** What has to be overcome, if it can be. */
 interface Failure {
   readonly error: unknown
-  readonly phase: AppErrorContext['phase']
+  readonly phase: 'connect' | 'connection'
   /** Nothing is to follow from it. */
   readonly isFinal: boolean
   /** An ordinary end is no error, whatever follows from it. */
@@ -62,7 +63,10 @@ export class AppRun {
   #pending: Promise<unknown> | undefined
   /** Lets messages through once `onOpen` has come to its end. */
   #opening: { resolve(): void; reject(error: unknown): void } | undefined
-  #isFlushing = false
+  /** Resolves when all that came over the connection was told. */
+  #told: Promise<void> | undefined
+  /** The connection that is given what waited. */
+  #flushing: Connection | undefined
   /** The message that is coming in pieces has begun. */
   #isWithinMessage = false
 
@@ -92,23 +96,13 @@ export class AppRun {
   async stay(): Promise<void> {
     let final: unknown
     try {
-      let failure = await this.#connectAndStay()
-      while (failure !== undefined) {
-        const { error, phase, isError, retryIn } = await this.#judge(failure)
-        if (retryIn === undefined && isError) {
-          final = error
-          this.#errored = true
-        }
-        if (isError) await this.#host.onError(error, { phase, retryIn, pattern: this.#reconnector.pattern })
-        if (retryIn === undefined) return
-        failure = await this.#connectAndStay({ delay: retryIn, error })
-      }
+      final = await this.#stay()
     } catch (error) {
       final = error
       throw error
     } finally {
       this.#connection = undefined
-      // Nothing is taken any more, not even from within `onDrop`.
+      // Nothing more is taken, not even from onDrop.
       this.#isClosing = true
       this.outbox?.close()
       this.#reconnector.finish(final)
@@ -131,60 +125,93 @@ export class AppRun {
     // Throws for a code that must not be sent: then nothing ends.
     const closed = connection.close(code, reason)
     this.#isClosing = true
+    this.#aborter.abort(CLOSED)
     return closed
   }
 
   /** See `BaseApp.send`. */
   send(message: Sendable, options: SendOptions | undefined): Promise<void> {
     const connection = this.#connection
-    // Where another connection follows, there is no use in one that is closing.
-    const isUsable = connection?.state === 'open' || (connection !== undefined && !this.#reconnects)
-    if ((isUsable && !this.#isFlushing) || (connection !== undefined && this.#isClosing)) {
-      return connection.send(message, options)
+    const { outbox } = this
+    const canWait = outbox !== undefined && !this.#isClosing
+    if (connection !== undefined && this.#flushing !== connection) {
+      // A connection that is ending takes nothing more; without another to come it says so itself.
+      if (connection.state === 'open' || !canWait || !this.#reconnects) {
+        return connection.send(message, options)
+      }
     }
-    if (this.outbox === undefined || this.#isClosing) return refuseToSend()
-    return this.outbox.add(message, options)
+    if (!canWait) return refuseToSend()
+    return outbox.add(message, options)
+  }
+
+  /** Connect again and again until it is over. Gives what could not be overcome. */
+  async #stay(): Promise<unknown> {
+    for (;;) {
+      const failure = await this.#connectAndStay()
+      if (failure === undefined) return undefined
+      const { error, phase, isFinal, isError } = failure
+      let retryIn: number | undefined
+      let stopped: { readonly reason: unknown } | undefined
+      try {
+        if (!isFinal) retryIn = await this.#reconnector.judge(error)
+      } catch (reason) {
+        stopped = { reason }
+      }
+      if (isError) {
+        if (retryIn === undefined && stopped === undefined) this.#errored = true
+        await this.#host.onError(error, { phase, retryIn, pattern: this.#reconnector.pattern })
+      }
+      if (stopped !== undefined) return this.#stopped(stopped.reason)
+      if (retryIn === undefined) return isError ? error : undefined
+      const waiting = this.#reconnector.wait(retryIn, error)
+      this.#pending = waiting
+      try {
+        await waiting
+      } catch (reason) {
+        return this.#stopped(reason)
+      }
+    }
+  }
+
+  /** There is no further attempt: tell why, unless that is `close()`. */
+  async #stopped(reason: unknown): Promise<unknown> {
+    if (reason === CLOSED) return undefined
+    this.#errored = true
+    // Else it is what shouldRetry or backoff threw.
+    const phase = this.#aborter.signal.aborted ? 'connect' : 'callback'
+    await this.#host.onError(reason, { phase, retryIn: undefined, pattern: undefined })
+    return reason
   }
 
   // --- one connection ---
 
   /** Make one connection, and stay until it ends; `undefined` when that is all that was wanted. */
-  async #connectAndStay(after?: {
-    readonly delay: number
-    readonly error: unknown
-  }): Promise<Failure | undefined> {
+  async #connectAndStay(): Promise<Failure | undefined> {
     let connection: Connection
     try {
-      if (after !== undefined) {
-        const waiting = this.#reconnector.wait(after.delay, after.error)
-        this.#pending = waiting
-        await waiting
-      }
       const dialling = this.#reconnector.dial()
       this.#pending = dialling
       connection = await dialling
     } catch (error) {
+      this.#opening?.resolve()
       if (error === CLOSED) return undefined
       const isFinal = !this.#reconnects || this.#aborter.signal.aborted
       return { error, phase: 'connect', isFinal, isError: true }
     }
+    const told = this.#told
+    this.#connection = connection
+    this.#isWithinMessage = false
+    // Told to close in the moment since it was open.
+    if (this.#isClosing) void connection.close()
     void this.#opened(connection)
     const info = await connection.closed
     this.#connection = undefined
     this.#info = info
-    const error = this.#reconnector.ended(info)
     const isFinal = !this.#reconnects || this.#isClosing || this.#reconnector.isWanted(info)
+    const error = this.#reconnector.ended(info)
+    // What came before the peer's end waits for onOpen, and is told before what follows; after our own it is dropped.
+    if (info.initiator === 'remote') await untilAborted(told, this.#aborter.signal).catch(ignore)
     return { error, phase: 'connection', isFinal, isError: !isOrdinaryClose(info.code) }
-  }
-
-  /** Have a failure judged. What `shouldRetry` or `backoff` throws takes its place, and is final. */
-  async #judge(failure: Failure): Promise<Failure & { readonly retryIn: number | undefined }> {
-    try {
-      const retryIn = failure.isFinal ? undefined : await this.#reconnector.judge(failure.error)
-      return { ...failure, retryIn }
-    } catch (error) {
-      return { error, phase: 'callback', isFinal: true, isError: true, retryIn: undefined }
-    }
   }
 
   /** Tell that the connection is open, then send what waited. */
@@ -192,66 +219,79 @@ export class AppRun {
     const { attempt, downtime } = this.#reconnector
     const opening = this.#opening
     try {
-      await this.#guard(() =>
+      const pending = this.#guard(() =>
         downtime === undefined ? this.#host.onOpen() : this.#host.onReconnect({ attempt, downtime }),
       )
+      // What is sent in a moment in between would overtake what waits.
+      if (pending !== undefined) await pending
     } catch (error) {
       // `onError` threw too: the connection deals with it as with any handler that fails.
       opening?.reject(error)
       return
     }
     opening?.resolve()
-    if (this.#connection !== connection || this.outbox === undefined || this.outbox.length === 0) return
+    const { outbox } = this
+    if (this.#connection !== connection || outbox === undefined) return
     // What is sent meanwhile takes its place behind.
-    this.#isFlushing = true
-    await this.outbox.flush(
-      () => connection.state === 'open',
-      (message, options) => connection.send(message, options),
-    )
-    this.#isFlushing = false
+    this.#flushing = connection
+    const isOpen = (): boolean => connection.state === 'open'
+    // Whoever waited for the last message may have added another since.
+    while (outbox.length > 0 && isOpen()) {
+      await outbox.flush(isOpen, (message, options) => connection.send(message, options))
+    }
+    // A message of pieces may take longer than its connection.
+    if (this.#flushing === connection) this.#flushing = undefined
   }
 
   #handler(takesFragments: boolean): ConnectionHandler {
+    let allTold = (): void => {}
     return {
-      open: (connection) => {
-        this.#connection = connection
-        this.#isWithinMessage = false
+      open: () => {
+        this.#told = new Promise((resolve) => {
+          allTold = resolve
+        })
         // Messages wait until `onOpen`, which is called when dialling has come to its end, is done.
         return new Promise<void>((resolve, reject) => {
           this.#opening = { resolve, reject }
         })
       },
+      close: () => allTold(),
       ...(takesFragments
-        ? { fragment: (_connection, piece, isEnd) => this.#guard(() => this.#fragment(piece, isEnd)) }
-        : { message: (_connection, message) => this.#guard(() => this.#message(message)) }),
+        ? { fragment: (_connection, piece, isEnd) => this.#fragment(piece, isEnd) }
+        : { message: (_connection, message) => this.#message(message) }),
       ping: (_connection, payload) => this.#guard(() => this.#host.onPing(payload)),
       pong: (_connection, payload) => this.#guard(() => this.#host.onPong(payload)),
     }
   }
 
   #message(message: Message): void | Promise<void> {
-    const pending = this.#host.onData(message, { opcode: opcodeOf(message), fin: true })
-    return pending === undefined
-      ? this.#host.onMessage(message)
-      : pending.then(() => this.#host.onMessage(message))
+    return both(
+      this.#guard(() => this.#host.onData(message, { opcode: opcodeOf(message), fin: true })),
+      this.#guard(() => this.#host.onMessage(message)),
+    )
   }
 
   #fragment(piece: Message, isEnd: boolean): void | Promise<void> {
     const context: DataContext = { opcode: this.#isWithinMessage ? 0 : opcodeOf(piece), fin: isEnd }
     this.#isWithinMessage = !isEnd
-    const pending = this.#host.onData(piece, context)
-    return pending === undefined
-      ? this.#host.onFragment(piece, context)
-      : pending.then(() => this.#host.onFragment(piece, context))
+    return both(
+      this.#guard(() => this.#host.onData(piece, context)),
+      this.#guard(() => this.#host.onFragment(piece, context)),
+    )
   }
 
   /** Call a method of the app's. What it throws is told, and leaves the connection open. */
-  async #guard(call: () => void | Promise<void>): Promise<void> {
-    try {
-      await call()
-    } catch (error) {
+  #guard(call: () => void | Promise<void>): void | Promise<void> {
+    const failed = (error: unknown): void | Promise<void> => {
       this.#errored = true
-      await this.#host.onError(error, { phase: 'callback', retryIn: undefined, pattern: undefined })
+      return this.#host.onError(error, { phase: 'callback', retryIn: undefined, pattern: undefined })
+    }
+    try {
+      const pending = call()
+      // An arrow function returns whatever its expression gives.
+      if (typeof pending?.then === 'function') return Promise.resolve(pending).catch(failed)
+    } catch (error) {
+      return failed(error)
     }
   }
 }
@@ -261,6 +301,13 @@ export function refuseToSend(): Promise<never> {
   const refusal = Promise.reject(new StateError('WS_APP_NOT_OPEN'))
   refusal.catch(ignore)
   return refusal
+}
+
+/** Wait for two methods that were called one after the other: waiting in between could change the order of messages. */
+function both(one: void | Promise<void>, other: void | Promise<void>): void | Promise<void> {
+  if (one === undefined) return other
+  if (other === undefined) return one
+  return Promise.all([one, other]).then(() => {})
 }
 
 function opcodeOf(data: Message): 1 | 2 {

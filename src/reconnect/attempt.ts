@@ -1,5 +1,6 @@
 // One attempt to connect, with what it may need anew: a URL, headers, a token that has to be fetched.
 
+import { checkDuration, follow } from '../checks.ts'
 import type { Credentials } from '../client/credentials.ts'
 import type { HeaderSource } from '../client/headers.ts'
 import type { ConnectOptions } from '../client/options.ts'
@@ -7,6 +8,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import { WebSocketTimeoutError } from '../errors.ts'
 import type { Clock } from '../timing/clock.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Hold what is known when an attempt begins. */
 export interface Attempt {
@@ -45,31 +47,39 @@ export async function connectOnce<Data>(
   handler?: ConnectionHandler<Data>,
 ): Promise<Connection<Data>> {
   const { credentials, headers, subprotocols, openTimeout = OPEN_TIMEOUT, ...others } = options
+  if (checkDuration('openTimeout', openTimeout) === Number.POSITIVE_INFINITY) {
+    throw new TypeError('openTimeout must be a number of ms')
+  }
   const began = clock.now()
-  const ask = <Value>(value: PerAttempt<Value>): Value | Promise<Value> =>
-    typeof value === 'function' ? (value as (attempt: Attempt) => Value | Promise<Value>)(attempt) : value
-  // Even what throws at once rejects here.
-  const asking = async () =>
-    Promise.all([ask(url), ask(credentials), ask(headers), ask(subprotocols)] as const)
-  const hasFunction = [url, credentials, headers, subprotocols].some(isFunction)
-  const [thisUrl, theseCredentials, theseHeaders, theseSubprotocols] = await (hasFunction
-    ? within(asking(), openTimeout, attempt.signal, clock)
-    : asking())
-  // What is no number of ms is told by `connect`.
-  const timeLeft = hasFunction ? Math.max(openTimeout - (clock.now() - began), 1) : openTimeout
-  return connect<Data>(thisUrl, {
-    ...others,
-    openTimeout: timeLeft,
-    signal: attempt.signal,
-    ...(theseCredentials !== undefined && { credentials: theseCredentials }),
-    ...(theseHeaders !== undefined && { headers: theseHeaders }),
-    ...(theseSubprotocols !== undefined && { subprotocols: theseSubprotocols }),
-    ...(handler !== undefined && { handler }),
-  })
-}
-
-function isFunction(value: unknown): boolean {
-  return typeof value === 'function'
+  const aborter = new AbortController()
+  const unfollow = follow(attempt.signal, (reason) => aborter.abort(reason))
+  const asked: Attempt = { ...attempt, signal: aborter.signal }
+  // Async, so that what one throws at once does not leave the promises of the others behind.
+  const ask = async <Value>(value: PerAttempt<Value>): Promise<Value> =>
+    typeof value === 'function' ? (value as (attempt: Attempt) => Value | Promise<Value>)(asked) : value
+  try {
+    const [thisUrl, theseCredentials, theseHeaders, theseSubprotocols] = await within(
+      Promise.all([ask(url), ask(credentials), ask(headers), ask(subprotocols)] as const),
+      openTimeout,
+      aborter.signal,
+      clock,
+    )
+    return await connect<Data>(thisUrl, {
+      ...others,
+      openTimeout: Math.max(openTimeout - (clock.now() - began), 1),
+      signal: aborter.signal,
+      ...(theseCredentials !== undefined && { credentials: theseCredentials }),
+      ...(theseHeaders !== undefined && { headers: theseHeaders }),
+      ...(theseSubprotocols !== undefined && { subprotocols: theseSubprotocols }),
+      ...(handler !== undefined && { handler }),
+    })
+  } catch (error) {
+    // Such as the time that is over: functions that have not come to their end need not go on.
+    aborter.abort(error)
+    throw error
+  } finally {
+    unfollow()
+  }
 }
 
 /** Wait for a promise, but not longer than `timeout` ms, and not after the signal was aborted. */
@@ -80,13 +90,8 @@ function within<Value>(
   clock: Clock,
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
     const timer = clock.setTimeout(() => reject(new WebSocketTimeoutError('open', timeout)), timeout, true)
-    signal.addEventListener('abort', onAbort)
-    promise.then(resolve, reject).finally(() => {
-      clock.clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-    })
-    if (signal.aborted) onAbort()
+    const settle = (): void => clock.clearTimeout(timer)
+    untilAborted(promise, signal).then(resolve, reject).finally(settle)
   })
 }

@@ -97,8 +97,9 @@ export class BaseApp implements AsyncDisposable {
   // --- what is told ---
 
   /**
-   * The connection is open. While a promise that this returns is pending, messages wait, and so does the outbox: it may
-   * wait for `send()`, but never for a message.
+   * The connection is open. While a promise that this returns is pending, messages wait, and so do the outbox and what
+   * follows when the peer ends the connection: it may wait for `send()`, whose messages go out before those of the outbox,
+   * but never for a message.
    */
   onOpen(): void | Promise<void> {
     return this.#callbacks.onOpen?.(this)
@@ -139,8 +140,8 @@ export class BaseApp implements AsyncDisposable {
   }
 
   /**
-   * Connecting failed, the connection ended otherwise than it should, or one of these methods threw, which leaves the
-   * connection open. Logged unless overridden or given.
+   * Connecting failed, the connection ended otherwise than it should, one of these methods threw, which leaves the
+   * connection open, or `shouldRetry` or `backoff` did, which ends the run. Logged unless overridden or given.
    */
   onError(error: unknown, context: AppErrorContext): void | Promise<void> {
     const { onError } = this.#callbacks

@@ -53,11 +53,6 @@ export class Reconnection<Data = unknown>
     try {
       await this.#settlePrevious()
       const connection = await this.#open()
-      // Whoever left the loop meanwhile will not look after it.
-      if (this.#isDone) {
-        await connection.close()
-        return DONE
-      }
       this.#connection = connection
       return { value: connection, done: false }
     } catch (error) {
@@ -106,8 +101,6 @@ export class Reconnection<Data = unknown>
 
   /** Wait until another attempt makes sense; reject with the error when none does. */
   async #recover(error: unknown): Promise<void> {
-    const { signal } = this.#aborter
-    signal.throwIfAborted()
     const delay = await this.#reconnector.judge(error)
     if (delay === undefined) throw error
     await this.#reconnector.wait(delay, error)

@@ -11,10 +11,12 @@ import { type ConnectionEnd, describeClosePattern, summariseEnd } from './close-
 import type { ResolvedRetryOptions } from './options.ts'
 import { StatusFeed } from './status.ts'
 import { retryAfterOf } from './transient.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** What the engine needs of a connection. */
 export interface Reconnectable {
   readonly closed: Promise<CloseInfo>
+  close(): Promise<CloseInfo>
   terminate(): void
 }
 
@@ -37,8 +39,10 @@ export class Reconnector<Connection extends Reconnectable> {
   readonly #options: ResolvedRetryOptions
   readonly #signal: AbortSignal
   #delays: Iterator<number> | undefined
+  /** In a row: since the beginning, or a connection that was stable. */
   #failures = 0
-  #attempt = 0
+  /** Since then too. */
+  #attempts = 0
   #downtime: number | undefined
   #error: unknown
   /** How the last connection ended. */
@@ -66,7 +70,7 @@ export class Reconnector<Connection extends Reconnectable> {
 
   /** The number of the attempt that is under way, or was last: 1 for the first, and after a stable connection. */
   get attempt(): number {
-    return this.#attempt
+    return this.#attempts
   }
 
   /** ms between the last connection's end and this one's opening; `undefined` for the first. */
@@ -77,13 +81,18 @@ export class Reconnector<Connection extends Reconnectable> {
   /** Dial once. Rejects as the dial function does, and with the signal's reason. */
   async dial(): Promise<Connection> {
     this.#signal.throwIfAborted()
-    const attempt = ++this.#attempt
+    const attempt = ++this.#attempts
     this.status.report({ state: 'connecting', attempt })
     const connection = await this.#surroundings.dial({
       number: attempt,
       error: this.#error,
       signal: this.#signal,
     })
+    // Aborted since it was open: whoever gave up will not look after it.
+    if (this.#signal.aborted) {
+      await connection.close()
+      throw this.#signal.reason
+    }
     this.#openedAt = this.#surroundings.clock.now()
     this.#endedAt = undefined
     this.#isLost = false
@@ -101,10 +110,12 @@ export class Reconnector<Connection extends Reconnectable> {
     this.#ends.push(summariseEnd(info))
     if (this.#ends.length > MOST_ENDS) this.#ends.shift()
     this.#closedAt = endedAt
+    const isWanted = this.isWanted(info)
+    if (isWanted) this.#error = undefined
     // After an end of our own the next attempt is the first of its kind.
-    if (this.isWanted(info) || this.#isLost || endedAt - this.#openedAt >= this.#options.stableAfter) {
+    if (isWanted || this.#isLost || endedAt - this.#openedAt >= this.#options.stableAfter) {
       this.#failures = 0
-      this.#attempt = 0
+      this.#attempts = 0
       this.#delays = undefined
     }
     return new ConnectionClosedError(info)
@@ -121,12 +132,17 @@ export class Reconnector<Connection extends Reconnectable> {
     return describeClosePattern(this.#ends)
   }
 
-  /** Judge a failure: give the delay before the next attempt, in ms, or `undefined` to give up. */
+  /**
+   * Judge a failure: give the delay before the next attempt, in ms, or `undefined` to give up. Rejects with the signal's
+   * reason, and with what `shouldRetry` and `backoff` throw.
+   */
   async judge(error: unknown): Promise<number | undefined> {
+    this.#signal.throwIfAborted()
     this.#error = error
     this.#failures++
     const { maxFailures, shouldRetry } = this.#options
-    if (this.#failures >= maxFailures || !(await shouldRetry(error, this.#failures))) return undefined
+    if (this.#failures >= maxFailures) return undefined
+    if (!(await untilAborted(shouldRetry(error, this.#failures), this.#signal))) return undefined
     return this.#nextDelay(error)
   }
 
@@ -136,13 +152,14 @@ export class Reconnector<Connection extends Reconnectable> {
     const until = new Date(this.#surroundings.clock.timeOfDay() + delay)
     this.status.report({
       state: 'waiting',
-      attempt: this.#attempt + 1,
+      attempt: this.#attempts + 1,
       delay,
       until,
       error,
       pattern: this.pattern,
     })
-    if (delay > 0) await this.#wait(delay)
+    // No delay is a wait too: attempts that fail at once would let nothing else happen.
+    await this.#wait(delay, error)
   }
 
   /** It is over: `error` is what could not be overcome. */
@@ -165,8 +182,10 @@ export class Reconnector<Connection extends Reconnectable> {
     return Math.min(delay + retryAfterOf(error, this.#surroundings.clock.timeOfDay()), LONGEST_DELAY)
   }
 
-  #wait(delay: number): Promise<void> {
+  #wait(delay: number, error: unknown): Promise<void> {
     const { clock, wakeUps } = this.#surroundings
+    const began = clock.timeOfDay()
+    const isAskedFor = retryAfterOf(error, began) > 0
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
         clock.clearTimeout(timer)
@@ -176,9 +195,18 @@ export class Reconnector<Connection extends Reconnectable> {
       }
       const onAbort = (): void => end(() => reject(this.#signal.reason))
       // While it waits there is no socket that would keep the process alive.
-      const timer = clock.setTimeout(() => end(resolve), delay, true)
-      // Whatever failed before we slept is another world.
-      const unsubscribe = wakeUps.subscribe(() => end(resolve))
+      let timer = clock.setTimeout(() => end(resolve), delay, true)
+      const unsubscribe = wakeUps.subscribe(() => {
+        const left = Math.min(began + delay - clock.timeOfDay(), delay)
+        if (!isAskedFor || left <= 0) {
+          // Whatever failed before we slept is another world.
+          end(resolve)
+          return
+        }
+        // But what the server asked for holds, less the time asleep.
+        clock.clearTimeout(timer)
+        timer = clock.setTimeout(() => end(resolve), left, true)
+      })
       this.#signal.addEventListener('abort', onAbort)
     })
   }

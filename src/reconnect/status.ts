@@ -37,6 +37,13 @@ export type ReconnectStatus<Connection = unknown> =
       readonly info: CloseInfo | undefined
     }
 
+/** Somebody who reads. */
+interface Reader {
+  isLeft: boolean
+  /** Tell it that there is a fact, or that it has left. */
+  wake(): void
+}
+
 /** Facts that may wait for a reader; when it does not come, the oldest are the least interesting. */
 const MOST_WAITING = 64
 
@@ -56,21 +63,37 @@ export class StatusFeed<Connection> {
   }
 
   /** Iterate over the last fact, unless only new ones are wanted, and those that come, until `closed`. */
-  async *read(onlyNew = false): AsyncGenerator<ReconnectStatus<Connection>, undefined> {
+  read(onlyNew = false): AsyncIterableIterator<ReconnectStatus<Connection>, undefined> {
+    const reader: Reader = { isLeft: false, wake() {} }
+    const facts = this.#read(reader, onlyNew)
+    return {
+      [Symbol.asyncIterator]() {
+        return this
+      },
+      next: () => facts.next(),
+      return() {
+        // A generator that waits would hear of it after the next fact, which may never come.
+        reader.isLeft = true
+        reader.wake()
+        return facts.return(undefined)
+      },
+    }
+  }
+
+  async *#read(reader: Reader, onlyNew: boolean): AsyncGenerator<ReconnectStatus<Connection>, undefined> {
     const waiting: ReconnectStatus<Connection>[] = onlyNew || this.#last === undefined ? [] : [this.#last]
-    let wake = (): void => {}
     const take = (status: ReconnectStatus<Connection>): void => {
       if (waiting.length === MOST_WAITING) waiting.shift()
       waiting.push(status)
-      wake()
+      reader.wake()
     }
     this.#readers.add(take)
     try {
-      for (;;) {
+      while (!reader.isLeft) {
         const status = waiting.shift()
         if (status === undefined) {
           await new Promise<void>((resolve) => {
-            wake = resolve
+            reader.wake = resolve
           })
           continue
         }

@@ -1,6 +1,7 @@
 // One timer for all connections. Thousands of heartbeats and deadlines are sorted into slots of time, and only
 // the next slot has a timer of the runtime.
 
+import { LONGEST_DELAY } from '../checks.ts'
 import { type Clock, systemClock } from './clock.ts'
 
 /** Be called when the time has come. */
@@ -98,7 +99,9 @@ export class TimerWheel {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer)
     this.#timerDue = due
     this.#compareClocks()
-    this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.max(0, due - this.#clock.now()))
+    // A slot may lie behind the longest delay: then the timer comes early, and is set again.
+    const delay = Math.min(Math.max(0, due - this.#clock.now()), LONGEST_DELAY)
+    this.#timer = this.#clock.setTimeout(() => this.#fire(), delay)
   }
 
   #fire(): void {

@@ -332,8 +332,11 @@ describe('WebSocketApp that is still connecting', () => {
     })
     const app = new Recorder(server.url)
     // Called when the answer is found right, before anybody hears of it.
-    const spy = vi.spyOn(EventTarget.prototype, 'removeEventListener').mockImplementationOnce(() => {
-      void app.close()
+    const { removeEventListener } = EventTarget.prototype
+    const spy = vi.spyOn(EventTarget.prototype, 'removeEventListener')
+    spy.mockImplementation(function (this: EventTarget, type, listener, options) {
+      removeEventListener.call(this, type, listener, options)
+      if ((listener as { name?: string } | null)?.name === '#onAbort') void app.close()
     })
     onTestFinished(() => spy.mockRestore())
     expect(await app.runForever()).toEqual({ errored: false })

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocketTimeoutError } from '../../src/errors.ts'
 import {
   type Attempt,
@@ -35,7 +35,7 @@ describe('connectOnce', () => {
           subprotocols: ['chat'],
           pingInterval: 5,
           openTimeout: 10_000,
-          signal: aborter.signal,
+          signal: expect.any(AbortSignal),
         },
       },
     ])
@@ -56,7 +56,7 @@ describe('connectOnce', () => {
       },
     })
     for (const asked of [url, credentials, headers, subprotocols])
-      expect(asked).toHaveBeenCalledExactlyOnceWith(attempt)
+      expect(asked).toHaveBeenCalledExactlyOnceWith({ ...attempt, signal: expect.any(AbortSignal) })
   })
 
   test('leaves out what a function does not give', async () => {
@@ -70,6 +70,63 @@ describe('connectOnce', () => {
     }
     await expect(dial(failing)).rejects.toThrow('no token')
     await expect(dial('ws://x/', { headers: async () => failing() })).rejects.toThrow('no token')
+  })
+
+  test('lets no promise of the others go unheard when one throws at once', async () => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    onTestFinished(() => void process.off('unhandledRejection', unhandled))
+    const url = async (): Promise<string> => {
+      throw new Error('no address')
+    }
+    const headers = (): never => {
+      throw new Error('no token')
+    }
+    await expect(dial(url, { headers })).rejects.toThrow()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test('tells the functions by their signal that nobody waits any more', async () => {
+    const network = new MemoryNetwork()
+    const signals: AbortSignal[] = []
+    const never = ({ signal }: Attempt): Promise<never> => {
+      signals.push(signal)
+      return new Promise(() => {})
+    }
+    const late = dial(never, { openTimeout: 1000 }, network).catch(() => {})
+    await network.clock.advance(1000)
+    await late
+    const failing = async (): Promise<never> => {
+      throw new Error('no token')
+    }
+    await dial(never, { headers: failing }, network).catch(() => {})
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true])
+    let kept: AbortSignal | undefined
+    await dial(({ signal }) => {
+      kept = signal
+      return 'ws://x/'
+    })
+    expect(kept!.aborted).toBe(false)
+    expect(aborter.signal.aborted).toBe(false)
+  })
+
+  test('leaves nothing on the signal of the run', async () => {
+    const { signal } = new AbortController()
+    const added = vi.spyOn(signal, 'addEventListener')
+    const removed = vi.spyOn(signal, 'removeEventListener')
+    const network = new MemoryNetwork()
+    await connectOnce(network.connect, network.clock, () => 'ws://x/', {}, { ...attempt, signal })
+    network.script = [new Error('refused')]
+    await connectOnce(network.connect, network.clock, 'ws://x/', {}, { ...attempt, signal }).catch(() => {})
+    expect(added).toHaveBeenCalled()
+    expect(removed.mock.calls).toEqual(added.mock.calls)
+  })
+
+  test('refuses to wait for ever, as connect() does', async () => {
+    const openTimeout = false as never
+    await expect(dial('ws://x/', { openTimeout })).rejects.toThrow('openTimeout must be a number of ms')
+    await expect(dial('ws://x/', { openTimeout: -1 })).rejects.toThrow(RangeError)
   })
 
   test('counts the time that functions take', async () => {

@@ -218,7 +218,7 @@ describe('an app that reconnects', () => {
       const app = new App(network)
       app.onError = (error, context) => void errors.push((error as Error).message, context.phase)
       expect(await app.runForever({ reconnect: options })).toEqual({ errored: true })
-      expect(errors).toEqual(['mistake', 'callback'])
+      expect(errors).toEqual(['connect ECONNREFUSED', 'connect', 'mistake', 'callback'])
       expect(app.events).toEqual(['close undefined'])
     }
   })

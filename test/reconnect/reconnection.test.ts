@@ -3,6 +3,7 @@ import type { Connection } from '../../src/connection/connection.ts'
 import { ConnectionClosedError, HandshakeRejectedError, StateError } from '../../src/errors.ts'
 import { makeReconnection, type ReconnectOptions } from '../../src/reconnect/make-reconnection.ts'
 import type { Reconnection } from '../../src/reconnect/reconnection.ts'
+import { systemClock } from '../../src/timing/clock.ts'
 import { MemoryNetwork, refused } from './support.ts'
 
 function start(network: MemoryNetwork, options: ReconnectOptions = {}): Reconnection {
@@ -117,6 +118,46 @@ describe('an iterable of connections', () => {
     await waiting.return()
     expect(await late).toEqual({ value: undefined, done: true })
     expect(network.sleepers.size).toBe(0)
+  })
+
+  test('can be left in the moment in which a connection comes: closed is the last fact', async () => {
+    const network = new MemoryNetwork()
+    const connections = start(network)
+    const pending = connections.next()
+    await Promise.resolve()
+    await Promise.resolve()
+    await connections.return()
+    expect(await pending).toEqual({ value: undefined, done: true })
+    for (const { server } of network.pairs) expect(await server.closed).toMatchObject({ code: 1000 })
+    for await (const { state } of connections.status()) expect(state).toBe('closed')
+  })
+
+  test('can be left while shouldRetry does not answer', async () => {
+    const network = new MemoryNetwork()
+    network.script = [refused()]
+    const connections = start(network, { shouldRetry: () => new Promise(() => {}) })
+    const pending = connections.next()
+    await network.clock.advance(1)
+    await connections.return()
+    expect(await pending).toEqual({ value: undefined, done: true })
+  })
+
+  test('lets other things happen when attempts fail at once and nothing is waited for', async () => {
+    const network = new MemoryNetwork()
+    const aborter = new AbortController()
+    let asked = 0
+    const connections = makeReconnection(
+      network.connect,
+      { ...network.surroundings, clock: systemClock },
+      () => {
+        // Else this test would never end.
+        if (++asked > 1000) aborter.abort('tight loop')
+        throw new Error('no address')
+      },
+      { backoff: 0, shouldRetry: () => true, signal: aborter.signal },
+    )
+    setTimeout(() => aborter.abort('enough'), 20)
+    await expect(connections.next()).rejects.toBe('enough')
   })
 
   test('can be left by await using', async () => {

@@ -124,18 +124,65 @@ describe('Reconnector', () => {
     expect(await stay(0)).toBe(200)
   })
 
-  test('counts attempts anew after a connection that was stable', async () => {
+  test('counts attempts from 1 again after a connection that was stable, and after an end of our own', async () => {
     const surroundings = new FakeSurroundings()
-    const engine = surroundings.engine()
-    for (let loss = 0; loss < 2; loss++) {
-      await engine.dial()
-      await surroundings.clock.advance(5000)
-      await engine.judge(engine.ended(closeInfo()))
-      surroundings.script = [refused()]
-      await engine.judge(await engine.dial().catch((error: unknown) => error))
+    const engine = surroundings.engine({ stableAfter: 5000 })
+    const stay = async (ms: number, wanted = false): Promise<void> => {
+      const connection = await engine.dial()
+      await surroundings.clock.advance(ms)
+      if (wanted) void connection.close()
+      else connection.end()
+      const error = engine.ended(await connection.closed)
+      if (!wanted) await engine.judge(error)
     }
-    await engine.dial()
-    expect(surroundings.attempts.map(({ number }) => number)).toEqual([1, 1, 2, 1, 2])
+    await stay(10)
+    await stay(5000)
+    await stay(10)
+    await stay(10, true)
+    await stay(0)
+    expect(surroundings.attempts.map(({ number, error }) => [number, error !== undefined])).toEqual([
+      [1, false],
+      [2, true],
+      [1, true],
+      [2, true],
+      [1, false],
+    ])
+  })
+
+  test('lets other things happen between attempts without a delay', async () => {
+    const surroundings = new FakeSurroundings()
+    let isOver = false
+    const waiting = surroundings
+      .engine({ backoff: 0 })
+      .wait(0, 'why')
+      .then(() => {
+        isOver = true
+      })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isOver).toBe(false)
+    await surroundings.clock.advance(0)
+    await waiting
+  })
+
+  test('does not wait for shouldRetry once aborted', async () => {
+    const aborter = new AbortController()
+    const engine = new FakeSurroundings().engine({ shouldRetry: () => new Promise(() => {}) }, aborter.signal)
+    const judging = engine.judge('error')
+    aborter.abort('enough')
+    await expect(judging).rejects.toBe('enough')
+    await expect(engine.judge('error')).rejects.toBe('enough')
+  })
+
+  test('closes a connection that came although it was aborted, and does not call it open', async () => {
+    const surroundings = new FakeSurroundings()
+    const aborter = new AbortController()
+    const engine = surroundings.engine({}, aborter.signal)
+    const dialling = engine.dial()
+    aborter.abort('enough')
+    engine.finish()
+    await expect(dialling).rejects.toBe('enough')
+    expect(await surroundings.connections[0]!.closed).toMatchObject({ code: 1000 })
+    expect(engine.status.last).toMatchObject({ state: 'closed' })
   })
 
   test('takes the end from when it was, not from when it is told', async () => {
@@ -219,6 +266,39 @@ describe('Reconnector, after the machine has slept,', () => {
     const waiting = surroundings.engine().wait(60_000, undefined)
     surroundings.wake()
     await waiting
+    expect(surroundings.sleepers.size).toBe(0)
+  })
+
+  test('still leaves the server alone for as long as it asked, less the time asleep', async () => {
+    const surroundings = new FakeSurroundings()
+    const { clock } = surroundings
+    const error = new HandshakeRejectedError({
+      status: 429,
+      statusText: '',
+      headers: { 'retry-after': '60' },
+      body: '',
+    })
+    let isOver = false
+    const waiting = surroundings
+      .engine()
+      .wait(61_000, error)
+      .then(() => {
+        isOver = true
+      })
+    clock.sleep(20_000)
+    surroundings.wake()
+    await clock.advance(40_999)
+    expect(isOver).toBe(false)
+    // A clock that was set back does not make it longer.
+    clock.sleep(-50_000)
+    surroundings.wake()
+    await clock.advance(51_001)
+    expect(isOver).toBe(true)
+    await waiting
+    const long = surroundings.engine().wait(61_000, error)
+    clock.sleep(61_000)
+    surroundings.wake()
+    await long
     expect(surroundings.sleepers.size).toBe(0)
   })
 

@@ -48,3 +48,13 @@ describe('StatusFeed', () => {
     for await (const _ of feed.read()) break
   })
 })
+
+test('a reader that leaves while it waits for a fact need not wait for it', async () => {
+  const feed = new StatusFeed<string>()
+  const reader = feed.read()
+  const pending = reader.next()
+  expect(await reader.return!()).toEqual({ value: undefined, done: true })
+  expect(await pending).toEqual({ value: undefined, done: true })
+  feed.report(connecting(1))
+  expect(await reader.next()).toEqual({ value: undefined, done: true })
+})

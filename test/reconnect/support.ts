@@ -57,6 +57,11 @@ export class FakeConnection {
     })
   }
 
+  close(): Promise<CloseInfo> {
+    this.end({ code: 1000, initiator: 'local', clean: true })
+    return this.closed
+  }
+
   terminate(): void {
     this.end({ initiator: 'local', diagnosis: 'terminate() was called' })
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
+import { LONGEST_DELAY } from '../../src/checks.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { systemClock } from '../../src/timing/clock.ts'
 import { systemWheel, type TimerTask, TimerWheel } from '../../src/timing/timer-wheel.ts'
@@ -18,6 +19,20 @@ class Recorder {
     }
   }
 }
+
+test('never sets a timer for longer than Node can wait: it would come at once, again and again', async () => {
+  const clock = new FakeClock()
+  const set = vi.spyOn(clock, 'setTimeout')
+  const wheel = new TimerWheel(clock)
+  await clock.advance(1)
+  const task = { onTimer: vi.fn() }
+  wheel.schedule(task, LONGEST_DELAY)
+  expect(set).toHaveBeenLastCalledWith(expect.any(Function), LONGEST_DELAY)
+  await clock.advance(LONGEST_DELAY)
+  expect(task.onTimer).not.toHaveBeenCalled()
+  await clock.advance(200)
+  expect(task.onTimer).toHaveBeenCalledTimes(1)
+})
 
 describe('TimerWheel', () => {
   test('calls tasks once, in the order of their times', async () => {
