@@ -1,4 +1,5 @@
-// Run the test suite on every supported version of Node, and in every way that it can read and parse.
+// Run the test suite on every supported version of Node, and on the oldest and the newest of them also without any of the
+// fast ways to read, write and parse.
 // usage: node scripts/test-runtimes.mjs [VERSION ...]   (default: 20 22 24 26)
 //
 // The versions come from the npm package `node` and are kept in .cache/runtimes.
@@ -56,7 +57,8 @@ function findNode(version) {
 let failures = 0
 for (const version of versions) {
   const node = findNode(version)
-  for (const { name, env } of variants) {
+  const isAtTheEdge = version === versions[0] || version === versions.at(-1)
+  for (const { name, env } of isAtTheEdge ? variants : variants.slice(0, 1)) {
     const actual = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()
     const started = Date.now()
     const run = spawnSync(
