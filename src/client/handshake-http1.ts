@@ -8,7 +8,7 @@ import { HandshakeError, HandshakeRejectedError } from '../errors.ts'
 import { checkResponse, joinHeaders, type ResponseHead, type ServerHandshake } from '../handshake/http1.ts'
 import { headerLines } from '../trace/handshakes.ts'
 import type { Observer } from '../trace/observer.ts'
-import type { Attempt } from './attempt.ts'
+import type { Opening } from './opening.ts'
 
 /** Hold a request that is ready to be sent. */
 export interface OpeningRequest {
@@ -52,7 +52,7 @@ const REFUSAL_BODY_TIME = 1000
  * Rejects with HandshakeError when a 101 breaks the rules, and with the system's error.
  */
 export function shakeHands(
-  attempt: Attempt,
+  opening: Opening,
   stream: Duplex,
   { target, headers, key, subprotocols }: OpeningRequest,
   needsBody: (head: ResponseHead) => boolean,
@@ -62,7 +62,7 @@ export function shakeHands(
   /** Give what there is of a refusal, once its head is here. */
   let refusal: (() => Refusal) | undefined
   let bodyTimer: NodeJS.Timeout | undefined
-  const settled = attempt.wait<Acceptance | Refusal>(
+  const settled = opening.wait<Acceptance | Refusal>(
     (resolve, reject) => {
       // --- the request ---
       observer?.request('GET', target, headers)

@@ -3,20 +3,20 @@
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
-import type { Attempt } from './attempt.ts'
+import type { Opening } from './opening.ts'
 
 /**
  * Speak TLS over a stream, and check the peer's certificate for `hostname`. Rejects with the error of the system or
  * of OpenSSL.
  */
 export function startTls(
-  attempt: Attempt,
+  opening: Opening,
   stream: Duplex,
   hostname: string,
   options: ConnectionOptions,
 ): Promise<TLSSocket> {
-  return attempt.wait((resolve, reject) => {
-    const socket = attempt.own(
+  return opening.wait((resolve, reject) => {
+    const socket = opening.own(
       tlsConnect({
         // Servers that speak HTTP/2 too must not choose it.
         ALPNProtocols: ['http/1.1'],

@@ -2,16 +2,16 @@ import { connect as tcpConnect } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Attempt } from '../../src/client/attempt.ts'
+import { Opening } from '../../src/client/opening.ts'
 import { startTls } from '../../src/client/start-tls.ts'
 import { rejection } from '../server/support.ts'
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import { fakeServer } from './fake-server.ts'
 
 function start(stream: Duplex, hostname: string, options: ConnectionOptions): Promise<TLSSocket> {
-  const attempt = new Attempt(2000, undefined)
-  onTestFinished(() => attempt.fail(new Error('the test is over')))
-  return startTls(attempt, attempt.own(stream), hostname, options)
+  const opening = new Opening(2000, undefined)
+  onTestFinished(() => opening.fail(new Error('the test is over')))
+  return startTls(opening, opening.own(stream), hostname, options)
 }
 
 /** Connect to a server with TLS, which tells what it was asked for. */
