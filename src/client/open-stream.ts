@@ -44,7 +44,7 @@ async function openBareStream(
   place: string,
   { tcp, userAgent }: StreamOptions,
 ): Promise<Duplex> {
-  if (route.kind === 'stream') return opening.own(route.stream)
+  if (route.kind === 'stream') return takeOver(opening, route.stream)
   if (route.kind === 'unix' || route.proxy === undefined) {
     return await translate(opening, place, dialTcp(opening, route, tcp, false))
   }
@@ -52,6 +52,14 @@ async function openBareStream(
   return isSocks(proxy)
     ? await goThroughSocks(opening, proxy, route, tcp)
     : await goThroughHttp(opening, proxy, route, tcp, userAgent)
+}
+
+/** Go on with a stream of the user's, which may have failed since it was given. */
+function takeOver(opening: Opening, stream: Duplex): Duplex {
+  opening.own(stream)
+  if (!stream.destroyed) return stream
+  const closed = Object.assign(new Error('the stream was closed'), { code: 'ERR_STREAM_DESTROYED' })
+  throw asFailure(stream.errored ?? closed, 'connect', 'the given stream')
 }
 
 async function goThroughHttp(

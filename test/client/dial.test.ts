@@ -448,9 +448,59 @@ describe('a given stream', () => {
 
   test('is left alone when an option is wrong', async () => {
     const socket = new PassThrough()
-    const options = { socket, headers: { Upgrade: 'x' } }
-    expect(await rejection(connect('ws://a.example/', options))).toBeInstanceOf(TypeError)
+    expect(await rejection(connect('ws://a.example/', { socket, openTimeout: -1 }))).toBeInstanceOf(
+      RangeError,
+    )
     expect(socket.destroyed).toBe(false)
+  })
+
+  test.each<[string, ConnectOptions]>([
+    ['a signal that is aborted already', { signal: AbortSignal.abort(new Error('no')) }],
+    [
+      'a jar that fails',
+      { cookies: { getCookieString: () => Promise.reject(new Error('no')), setCookie() {} } },
+    ],
+    ['a header that must not be sent', { headers: { Upgrade: 'x' } }],
+  ])('is destroyed before anything is sent: %s', async (_what, options) => {
+    const socket = new PassThrough()
+    expect(await rejection(connect('ws://a.example/', { socket, ...options }))).toBeInstanceOf(Error)
+    expect(socket.destroyed).toBe(true)
+  })
+
+  test('that fails before it is needed', async () => {
+    const socket = new PassThrough()
+    const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
+    const jar = {
+      getCookieString: async () => {
+        socket.destroy(error)
+        await new Promise((resolve) => setImmediate(resolve))
+        return ''
+      },
+      setCookie() {},
+    }
+    expect(await rejection(connect('ws://a.example/', { socket, cookies: jar }))).toMatchObject({
+      code: 'WS_CONNECT_FAILED',
+      message: 'could not connect: the given stream: nothing listens there (ECONNREFUSED)',
+      phase: 'connect',
+      cause: error,
+    })
+  })
+
+  test('that fails at once does no harm', async () => {
+    const socket = new PassThrough()
+    const connecting = rejection(connect('ws://a.example/', { socket }))
+    socket.destroy(new Error('gone'))
+    expect(await connecting).toMatchObject({
+      code: 'WS_CONNECT_FAILED',
+      message: expect.stringContaining('gone'),
+    })
+  })
+
+  test('that ends before it is needed', async () => {
+    const socket = new PassThrough()
+    const connecting = rejection(connect('ws://a.example/', { socket }))
+    socket.destroy()
+    expect(await connecting).toMatchObject({ code: 'WS_CONNECT_FAILED', phase: 'connect' })
   })
 })
 
