@@ -12,7 +12,7 @@ import type { WebSocketUrl } from '../handshake/url.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import type { Observer } from '../trace/observer.ts'
 import { type CookieJar, cookieUrl, createCookieJar, joinCookies, keepCookies } from './cookies.ts'
-import { answerChallenges, authorize, type Credentials } from './credentials.ts'
+import { answerChallenges, authorize, type Credentials, checkCredentials } from './credentials.ts'
 import { asFailure } from './failure.ts'
 import {
   type Acceptance,
@@ -100,11 +100,13 @@ async function openJar(cookies: ResolvedConnectOptions['cookies']): Promise<Cook
 
 function firstHop(url: WebSocketUrl, options: ResolvedConnectOptions): Hop {
   const { username, password } = url
+  const ofUrl = username || password ? { username, password } : undefined
+  if (ofUrl !== undefined) checkCredentials(ofUrl)
   return {
     url,
     headers: options.headers,
     cookies: typeof options.cookies === 'string' ? options.cookies : undefined,
-    credentials: options.credentials ?? (username || password ? { username, password } : undefined),
+    credentials: options.credentials ?? ofUrl,
     tls: options.tls,
     redirects: 0,
     answers: 0,

@@ -92,9 +92,11 @@ export function shakeHands(
       request.on('response', (response) => {
         observeResponse(observer, response)
         let head: ResponseHead
+        let isBodyNeeded: boolean
         try {
           head = readHead(response)
           if (head.status === 101) throw brokenUpgrade(head, expected)
+          isBodyNeeded = needsBody(head)
         } catch (error) {
           reject(error)
           return
@@ -107,7 +109,7 @@ export function shakeHands(
           body: Buffer.concat(body).subarray(0, MAX_REFUSAL_BODY).toString('utf8'),
         })
         const end = (): void => resolve(refusal!())
-        if (!needsBody(head)) {
+        if (!isBodyNeeded) {
           end()
           return
         }
@@ -115,7 +117,10 @@ export function shakeHands(
         response.on('data', (chunk: Buffer) => {
           body.push(chunk)
           size += chunk.length
-          if (size >= MAX_REFUSAL_BODY) end()
+          if (size < MAX_REFUSAL_BODY) return
+          // Cookies may be kept before the socket is dropped, and a hostile server sends on meanwhile.
+          response.pause()
+          end()
         })
         response.on('end', end)
         response.on('error', end)

@@ -1,3 +1,4 @@
+import { syncBuiltinESMExports } from 'node:module'
 import type { LookupFunction } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { CookieJar } from 'tough-cookie'
@@ -266,6 +267,26 @@ describe('cookies', () => {
     expect(server.count).toBe(0)
   })
 
+  test('that take long to be kept do not let the body of a refusal grow', async () => {
+    const size = 64 * 1024 * 1024
+    let unsent = size
+    const server = await fakeServer((socket) => {
+      socket.write(`HTTP/1.1 403 X\r\nSet-Cookie: a=1\r\nContent-Length: ${size}\r\n\r\n`)
+      const send = (): void => {
+        while (unsent > 0 && socket.write(new Uint8Array(64 * 1024))) unsent -= 64 * 1024
+      }
+      socket.on('drain', send)
+      send()
+    })
+    const jar = {
+      getCookieString: () => '',
+      setCookie: () => new Promise((resolve) => setTimeout(resolve, 300)),
+    }
+    const error = await rejection(connect(server.url, { cookies: jar }))
+    expect(error).toMatchObject({ status: 403, body: '\0'.repeat(64 * 1024) })
+    expect(unsent).toBeGreaterThan(size / 2)
+  })
+
   test('of a jar that hangs take no more than openTimeout', async () => {
     const server = await site(() => 'HTTP/1.1 101 X\r\nSet-Cookie: a=1\r\n\r\n')
     const jar = { getCookieString: () => new Promise<string>(() => {}), setCookie() {} }
@@ -297,6 +318,36 @@ describe('credentials', () => {
     await open(server.url.replace('//', '//bob:url@'), options)
     expect(/^authorization: (.*)\r$/im.exec(server.heads[0]!)![1]).toBe(expected)
     expect(server.heads[0]!.match(/^authorization/gim)).toHaveLength(1)
+  })
+
+  test('of the address with a colon in the user name are refused: Basic would split it elsewhere', async () => {
+    const server = await site(() => 'accept')
+    const error = await rejection(connect(server.url.replace('//', '//ann%3Ax:s3cret@')))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).not.toMatchObject({ message: expect.stringContaining('s3cret') })
+    expect(server.count).toBe(0)
+  })
+
+  test('Digest with a hash that this Node must not compute, as in FIPS mode, is an error and no crash', async () => {
+    const server = await site(() => challenge())
+    const crypto = await import('node:crypto')
+    const error = new Error('unsupported')
+    const { createHash } = crypto
+    const spy = vi.spyOn(crypto.default, 'createHash').mockImplementation((name) => {
+      if (name === 'sha256') throw error
+      return createHash(name)
+    })
+    syncBuiltinESMExports()
+    try {
+      expect(await rejection(connect(server.url, { credentials: digest }))).toMatchObject({
+        message: expect.stringContaining('unsupported'),
+        cause: error,
+      })
+    } finally {
+      spy.mockRestore()
+      syncBuiltinESMExports()
+    }
+    await server.allClosed()
   })
 
   const digest = { username: 'ann', password: 'secret', scheme: 'digest' } as const
