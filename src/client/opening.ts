@@ -86,6 +86,8 @@ export class Opening {
 
   /** Wait for a promise as `wait` does. */
   race<Value>(promise: PromiseLike<Value>): Promise<Value> {
+    // When it is over already nobody waits, and a failure must not end the process.
+    promise.then(ignore, ignore)
     return this.wait((resolve, reject) => void promise.then(resolve, reject))
   }
 

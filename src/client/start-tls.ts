@@ -20,9 +20,10 @@ export function startTls(
       tlsConnect({
         // Servers that speak HTTP/2 too must not choose it.
         ALPNProtocols: ['http/1.1'],
-        // The name for SNI, which knows no addresses (RFC 6066 section 3).
-        ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
-        ...options,
+        // The name for SNI, which knows no addresses and no dot at the end (RFC 6066 section 3).
+        ...(isIP(hostname) === 0 ? { servername: hostname.replace(/\.$/, '') } : {}),
+        // Node takes `checkServerIdentity: undefined` at its word, and fails where nobody can catch it.
+        ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
         socket: stream,
         // The name that the certificate is checked for, unless there is a servername.
         host: hostname,

@@ -139,6 +139,12 @@ describe('an opening', () => {
     opening.succeed()
   })
 
+  test('does not leave the failure of a step unheard that begins when it is over', async () => {
+    const opening = new Opening(100, undefined)
+    opening.fail('over')
+    expect(await rejection(opening.race(Promise.reject(new Error('unheard'))))).toBe('over')
+  })
+
   test('keeps the first reason', async () => {
     const opening = new Opening(100, undefined)
     opening.fail('first')

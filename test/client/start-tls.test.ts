@@ -56,6 +56,22 @@ describe('startTls', () => {
     })
   })
 
+  test('asks for a name without the dot at its end (RFC 6066 section 3)', async () => {
+    const names: string[] = []
+    const socket = await start(await tcp((name) => names.push(name)), 'localhost.', CLIENT_TLS)
+    expect(socket.authorized).toBe(true)
+    expect(names).toEqual(['localhost'])
+  })
+
+  test('takes options that are undefined as not given', async () => {
+    const names: string[] = []
+    const stream = await tcp((name) => names.push(name))
+    const unset: Record<string, undefined> = { servername: undefined, checkServerIdentity: undefined }
+    const socket = await start(stream, 'localhost', { ...CLIENT_TLS, ...unset } as ConnectionOptions)
+    expect(socket.authorized).toBe(true)
+    expect(names).toEqual(['localhost'])
+  })
+
   test('does not trust whom it does not know', async () => {
     expect(await rejection(start(await tcp(), 'localhost', {}))).toMatchObject({
       code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
