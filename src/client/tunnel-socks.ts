@@ -45,7 +45,7 @@ export async function resolveForSocks(
       })
     })
   } catch (error) {
-    throw asFailure(error, 'dns', hostname)
+    throw opening.isOver ? error : asFailure(error, 'dns', hostname)
   }
 }
 

@@ -136,6 +136,16 @@ describe('resolveForSocks', () => {
     expect(error).toMatchObject({ code: 'WS_CONNECT_FAILED', phase: 'dns', cause })
   })
 
+  test('ends with the reason of a signal as it is', async () => {
+    const controller = new AbortController()
+    const opening = new Opening(2000, controller.signal)
+    const proxy = parseProxyUrl('socks5://proxy', 'proxy')
+    const waiting = rejection(resolveForSocks(opening, proxy, 'a.example', { lookup: () => {}, family: 0 }))
+    const reason = new Error('mine')
+    controller.abort(reason)
+    expect(await waiting).toBe(reason)
+  })
+
   test.each(['socks4', 'socks4a'])('%s refuses an address of IPv6', async (protocol) => {
     const proxy = parseProxyUrl(`${protocol}://proxy`, 'proxy')
     expect(await rejection(resolveForSocks(begin(), proxy, '::1', { lookup, family: 0 }))).toMatchObject({
