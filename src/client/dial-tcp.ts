@@ -1,12 +1,6 @@
 // The first step: a TCP connection, with happy eyeballs, or a Unix socket.
 
-import {
-  isIP,
-  type LookupFunction,
-  connect as netConnect,
-  type Socket,
-  type TcpNetConnectOpts,
-} from 'node:net'
+import { isIP, type LookupFunction, Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Opening } from './opening.ts'
 import type { ResolvedTcpOptions } from './tcp-options.ts'
 
@@ -34,7 +28,8 @@ export function dialTcp(
   }
   enter('host' in place && isIP(place.host) === 0 ? 'dns' : 'connect')
   return opening.wait((resolve, reject) => {
-    const socket = opening.own(netConnect('path' in place ? { path: place.path } : tcpTarget(place, tcp)))
+    const target = 'path' in place ? { path: place.path } : tcpTarget(place, tcp)
+    const socket = opening.own(new Socket('path' in target ? {} : target))
     const onLookup = (error: Error | null): void => {
       if (error == null) enter('connect')
     }
@@ -54,6 +49,8 @@ export function dialTcp(
     socket.on('lookup', onLookup)
     socket.on('connect', onConnect)
     socket.on('error', onError)
+    // Not before: a function that resolves names may know one at once.
+    socket.connect(target)
   })
 }
 

@@ -56,6 +56,15 @@ describe('dialTcp', () => {
     await dialling
   })
 
+  test('is past dns also when the name was known at once', async () => {
+    const server = await fakeServer(() => {})
+    const lookup = resolver(['127.0.0.1', 4])
+    const { opening, dialling } = dial({ host: 'a.example', port: server.port }, { lookup })
+    expect(opening.phase).toBe('connect')
+    const socket = await dialling
+    expect(socket.remotePort).toBe(server.port)
+  })
+
   test('stays in the phase proxy on the way to one', async () => {
     const server = await fakeServer(() => {})
     const place = { host: 'a.example', port: server.port }
