@@ -67,6 +67,13 @@ describe('explainError', () => {
       'it does not speak our versions of TLS',
     ],
     [
+      // Its code is another since OpenSSL 3.2, that is since Node 22.
+      'ciphers',
+      { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
+      { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' },
+      'the two ends have no version, cipher or certificate in common',
+    ],
+    [
       'ALPN',
       { ALPNProtocols: ['one'] },
       { ALPNProtocols: ['other'] },
@@ -89,7 +96,7 @@ describe('explainError', () => {
       ...(clientOptions as ConnectionOptions),
     })
     const [error] = (await once(socket, 'error')) as [Error]
-    expect(explainError(error)).toMatch(/^the peer ended TLS: .+ \(\w+\)$/)
+    expect(explainError(error)).toMatch(/^the peer ended TLS: .+ \([\w/]+\)$/)
     expect(explainError(error)).toContain(words)
     expect(isTlsError(error)).toBe(true)
     socket.destroy()
