@@ -124,7 +124,7 @@ export class HandshakeRejectedError extends WebSocketError {
   constructor(fields: RejectionFields) {
     const excerpt = printable(fields.body.trim().slice(0, 200))
     super(
-      `the server refused the handshake with ${fields.status} ${printable(fields.statusText)}${excerpt && `: ${excerpt}`}`,
+      `the server refused the handshake with ${fields.status} ${printable(fields.statusText.slice(0, 200))}${excerpt && `: ${excerpt}`}`,
     )
     this.status = fields.status
     this.statusText = fields.statusText
@@ -276,8 +276,10 @@ export function quoteForMessage(value: string): string {
   return `"${excerpt}"${value.length > 80 ? '…' : ''}`
 }
 
-/** Replace control characters, which could steer the terminal that a message is printed on; line ends become spaces. */
+/**
+ * Replace control characters, which could steer the terminal that a message is printed on, and those that reorder what
+ * is read (the bidirectional ones); line ends become spaces.
+ */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
-  return text.replace(/[\r\n\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
+  return text.replace(/[\r\n\t\p{Zl}\p{Zp}]+/gu, ' ').replace(/[\p{Cc}\p{Bidi_Control}]/gu, '?')
 }

@@ -6,6 +6,7 @@ import {
   HandshakeRejectedError,
   ProtocolError,
   type ProtocolErrorCode,
+  printable,
   quoteForMessage,
   StateError,
   WebSocketError,
@@ -275,6 +276,25 @@ describe('instanceof', () => {
       expect(other instanceof (WebSocketError as unknown as new () => Error)).toBe(false)
       expect(other instanceof ProtocolError).toBe(false)
     }
+  })
+})
+
+describe('printable', () => {
+  test.each([
+    ['plain é 你好 👩‍👧', 'plain é 你好 👩‍👧'],
+    ['a\r\n\tb\u2028c', 'a b c'],
+    ['\u001b[31m\u0000\u009b', '?[31m??'],
+    // Shown as "closed by you", and read otherwise.
+    ['closed by \u202euoy\u202c\u2066\u2069\u200f', 'closed by ?uoy????'],
+  ])('%j', (text, expected) => {
+    expect(printable(text)).toBe(expected)
+  })
+
+  test('of a refusal: no more than can be read', () => {
+    const long = 'x'.repeat(16_000)
+    const error = new HandshakeRejectedError({ status: 403, statusText: long, headers: {}, body: long })
+    expect(error.message.length).toBeLessThan(500)
+    expect(error.statusText).toBe(long)
   })
 })
 

@@ -36,16 +36,23 @@ export async function connect<Data = unknown>(
 ): Promise<Connection<Data>> {
   const address = parseWebSocketUrl(url)
   const resolved = resolveConnectOptions(options)
-  if (resolved.signal?.aborted) throw resolved.signal.reason
-  await prepareSockets()
-  const observer = observe('client', resolved.connection.trace)
+  const { signal, socket } = resolved
+  // It may fail before the step that tells of it.
+  socket?.on('error', ignore)
+  let observer: Observer | undefined
   try {
+    if (signal?.aborted) throw signal.reason
+    await prepareSockets()
+    observer = observe('client', resolved.connection.trace)
     return await open(address, resolved, options, observer)
   } catch (error) {
+    socket?.destroy()
     observer?.failed(error)
     throw error
   }
 }
+
+function ignore(): void {}
 
 async function open<Data>(
   address: WebSocketUrl,

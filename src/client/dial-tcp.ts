@@ -1,13 +1,7 @@
 // The first step: a TCP connection, with happy eyeballs, or a Unix socket.
 
-import {
-  isIP,
-  type LookupFunction,
-  connect as netConnect,
-  type Socket,
-  type TcpNetConnectOpts,
-} from 'node:net'
-import type { Attempt } from './attempt.ts'
+import { isIP, type LookupFunction, Socket, type TcpNetConnectOpts } from 'node:net'
+import type { Opening } from './opening.ts'
 import type { ResolvedTcpOptions } from './tcp-options.ts'
 
 /** Where a stream leads. */
@@ -20,21 +14,22 @@ export function describePlace(place: Place): string {
 }
 
 /**
- * Open a connection; `phase` of the attempt follows from dns to connect, unless it leads to a proxy. Rejects with the
+ * Open a connection; `phase` of the opening follows from dns to connect, unless it leads to a proxy. Rejects with the
  * system's error.
  */
 export function dialTcp(
-  attempt: Attempt,
+  opening: Opening,
   place: Place,
   tcp: ResolvedTcpOptions,
   isProxy: boolean,
 ): Promise<Socket> {
   const enter = (phase: 'dns' | 'connect'): void => {
-    if (!isProxy) attempt.phase = phase
+    if (!isProxy) opening.phase = phase
   }
   enter('host' in place && isIP(place.host) === 0 ? 'dns' : 'connect')
-  return attempt.wait((resolve, reject) => {
-    const socket = attempt.own(netConnect('path' in place ? { path: place.path } : tcpTarget(place, tcp)))
+  return opening.wait((resolve, reject) => {
+    const target = 'path' in place ? { path: place.path } : tcpTarget(place, tcp)
+    const socket = opening.own(new Socket('path' in target ? {} : target))
     const onLookup = (error: Error | null): void => {
       if (error == null) enter('connect')
     }
@@ -54,6 +49,8 @@ export function dialTcp(
     socket.on('lookup', onLookup)
     socket.on('connect', onConnect)
     socket.on('error', onError)
+    // Not before: a function that resolves names may know one at once.
+    socket.connect(target)
   })
 }
 

@@ -1,5 +1,5 @@
 // From an address to a stream on which a WebSocket was opened: request after request, as redirects and challenges
-// lead, in the time of one attempt.
+// lead, in the time of one opening.
 
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -11,9 +11,8 @@ import { encodeKey } from '../handshake/key.ts'
 import type { WebSocketUrl } from '../handshake/url.ts'
 import { systemWheel } from '../timing/timer-wheel.ts'
 import type { Observer } from '../trace/observer.ts'
-import { Attempt } from './attempt.ts'
 import { type CookieJar, cookieUrl, createCookieJar, joinCookies, keepCookies } from './cookies.ts'
-import { answerChallenges, authorize, type Credentials } from './credentials.ts'
+import { answerChallenges, authorize, type Credentials, checkCredentials } from './credentials.ts'
 import { asFailure } from './failure.ts'
 import {
   type Acceptance,
@@ -23,6 +22,7 @@ import {
   shakeHands,
 } from './handshake-http1.ts'
 import { describeRoute, openStream } from './open-stream.ts'
+import { Opening } from './opening.ts'
 import type { ResolvedConnectOptions } from './options.ts'
 import {
   isRedirect,
@@ -74,21 +74,21 @@ export async function dial(
 ): Promise<Dialled> {
   const { signal } = options
   if (signal?.aborted) throw signal.reason
-  const attempt = new Attempt(options.openTimeout, signal)
+  const opening = new Opening(options.openTimeout, signal)
   try {
-    const jar = await attempt.race(openJar(options.cookies))
+    const jar = await opening.race(openJar(options.cookies))
     let hop = firstHop(url, options)
     for (;;) {
-      const result = await tryOnce(attempt, hop, jar, options, observer)
+      const result = await tryOnce(opening, hop, jar, options, observer)
       if ('socket' in result) {
-        attempt.succeed()
+        opening.succeed()
         return result
       }
-      attempt.dropSockets()
+      opening.dropSockets()
       hop = result
     }
   } catch (error) {
-    attempt.fail(error)
+    opening.fail(error)
     throw error
   }
 }
@@ -100,11 +100,13 @@ async function openJar(cookies: ResolvedConnectOptions['cookies']): Promise<Cook
 
 function firstHop(url: WebSocketUrl, options: ResolvedConnectOptions): Hop {
   const { username, password } = url
+  const ofUrl = username || password ? { username, password } : undefined
+  if (ofUrl !== undefined) checkCredentials(ofUrl)
   return {
     url,
     headers: options.headers,
     cookies: typeof options.cookies === 'string' ? options.cookies : undefined,
-    credentials: options.credentials ?? (username || password ? { username, password } : undefined),
+    credentials: options.credentials ?? ofUrl,
     tls: options.tls,
     redirects: 0,
     answers: 0,
@@ -114,7 +116,7 @@ function firstHop(url: WebSocketUrl, options: ResolvedConnectOptions): Hop {
 
 /** Make one request. Gives what it opened, or the request to make next. */
 async function tryOnce(
-  attempt: Attempt,
+  opening: Opening,
   hop: Hop,
   jar: CookieJar | undefined,
   options: ResolvedConnectOptions,
@@ -122,16 +124,16 @@ async function tryOnce(
 ): Promise<Dialled | Hop> {
   const { url } = hop
   const cookies =
-    jar === undefined ? undefined : await attempt.race(Promise.resolve(jar.getCookieString(cookieUrl(url))))
+    jar === undefined ? undefined : await opening.race(Promise.resolve(jar.getCookieString(cookieUrl(url))))
   const request = buildRequest(hop, cookies, options)
   const route = chooseRoute(url, options, process.env)
-  const stream = await openStream(attempt, route, {
+  const stream = await openStream(opening, route, {
     tcp: options.tcp,
     tls: url.secure ? { hostname: url.hostname, options: hop.tls } : undefined,
     userAgent: options.userAgent,
   })
 
-  attempt.phase = 'handshake'
+  opening.phase = 'handshake'
   let next: Hop | string | undefined
   let answer: Acceptance | Refusal
   try {
@@ -139,12 +141,12 @@ async function tryOnce(
       next = findNext(hop, head, options)
       return typeof next !== 'object'
     }
-    answer = await shakeHands(attempt, stream, request, needsBody, observer)
+    answer = await shakeHands(opening, stream, request, needsBody, observer)
   } catch (error) {
-    throw attempt.isOver ? error : asFailure(error, 'handshake', describeRoute(route))
+    throw opening.isOver ? error : asFailure(error, 'handshake', describeRoute(route))
   }
   const { head } = answer
-  if (jar !== undefined) await attempt.race(keepCookies(jar, setCookies(head), url))
+  if (jar !== undefined) await opening.race(keepCookies(jar, setCookies(head), url))
 
   if (answer.kind === 'accepted') {
     const { subprotocol, extensions } = answer.handshake

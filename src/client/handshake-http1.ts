@@ -8,7 +8,7 @@ import { HandshakeError, HandshakeRejectedError } from '../errors.ts'
 import { checkResponse, joinHeaders, type ResponseHead, type ServerHandshake } from '../handshake/http1.ts'
 import { headerLines } from '../trace/handshakes.ts'
 import type { Observer } from '../trace/observer.ts'
-import type { Attempt } from './attempt.ts'
+import type { Opening } from './opening.ts'
 
 /** Hold a request that is ready to be sent. */
 export interface OpeningRequest {
@@ -52,7 +52,7 @@ const REFUSAL_BODY_TIME = 1000
  * Rejects with HandshakeError when a 101 breaks the rules, and with the system's error.
  */
 export function shakeHands(
-  attempt: Attempt,
+  opening: Opening,
   stream: Duplex,
   { target, headers, key, subprotocols }: OpeningRequest,
   needsBody: (head: ResponseHead) => boolean,
@@ -62,7 +62,7 @@ export function shakeHands(
   /** Give what there is of a refusal, once its head is here. */
   let refusal: (() => Refusal) | undefined
   let bodyTimer: NodeJS.Timeout | undefined
-  const settled = attempt.wait<Acceptance | Refusal>(
+  const settled = opening.wait<Acceptance | Refusal>(
     (resolve, reject) => {
       // --- the request ---
       observer?.request('GET', target, headers)
@@ -92,9 +92,11 @@ export function shakeHands(
       request.on('response', (response) => {
         observeResponse(observer, response)
         let head: ResponseHead
+        let isBodyNeeded: boolean
         try {
           head = readHead(response)
           if (head.status === 101) throw brokenUpgrade(head, expected)
+          isBodyNeeded = needsBody(head)
         } catch (error) {
           reject(error)
           return
@@ -107,7 +109,7 @@ export function shakeHands(
           body: Buffer.concat(body).subarray(0, MAX_REFUSAL_BODY).toString('utf8'),
         })
         const end = (): void => resolve(refusal!())
-        if (!needsBody(head)) {
+        if (!isBodyNeeded) {
           end()
           return
         }
@@ -115,7 +117,10 @@ export function shakeHands(
         response.on('data', (chunk: Buffer) => {
           body.push(chunk)
           size += chunk.length
-          if (size >= MAX_REFUSAL_BODY) end()
+          if (size < MAX_REFUSAL_BODY) return
+          // Cookies may be kept before the socket is dropped, and a hostile server sends on meanwhile.
+          response.pause()
+          end()
         })
         response.on('end', end)
         response.on('error', end)

@@ -2,9 +2,9 @@
 
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls'
-import type { Attempt } from './attempt.ts'
 import { describePlace, dialTcp } from './dial-tcp.ts'
 import { asFailure } from './failure.ts'
+import type { Opening } from './opening.ts'
 import { describeProxy, isSocks, type ProxyServer } from './proxy-options.ts'
 import type { Route } from './route.ts'
 import { startTls } from './start-tls.ts'
@@ -21,16 +21,16 @@ export interface StreamOptions {
 }
 
 /**
- * Open a stream to the server. `phase` of the attempt follows. Rejects with HandshakeError, or with what the attempt
+ * Open a stream to the server. `phase` of the opening follows. Rejects with HandshakeError, or with what the opening
  * ended with.
  */
-export async function openStream(attempt: Attempt, route: Route, options: StreamOptions): Promise<Duplex> {
+export async function openStream(opening: Opening, route: Route, options: StreamOptions): Promise<Duplex> {
   const { tls } = options
   const place = describeRoute(route)
-  const stream = await openBareStream(attempt, route, place, options)
+  const stream = await openBareStream(opening, route, place, options)
   if (tls === undefined) return stream
-  attempt.phase = 'tls'
-  return await translate(attempt, place, startTls(attempt, stream, tls.hostname, tls.options))
+  opening.phase = 'tls'
+  return await translate(opening, place, startTls(opening, stream, tls.hostname, tls.options))
 }
 
 /** Name the end of a way in messages. */
@@ -39,59 +39,67 @@ export function describeRoute(route: Route): string {
 }
 
 async function openBareStream(
-  attempt: Attempt,
+  opening: Opening,
   route: Route,
   place: string,
   { tcp, userAgent }: StreamOptions,
 ): Promise<Duplex> {
-  if (route.kind === 'stream') return attempt.own(route.stream)
+  if (route.kind === 'stream') return takeOver(opening, route.stream)
   if (route.kind === 'unix' || route.proxy === undefined) {
-    return await translate(attempt, place, dialTcp(attempt, route, tcp, false))
+    return await translate(opening, place, dialTcp(opening, route, tcp, false))
   }
   const { proxy } = route
   return isSocks(proxy)
-    ? await goThroughSocks(attempt, proxy, route, tcp)
-    : await goThroughHttp(attempt, proxy, route, tcp, userAgent)
+    ? await goThroughSocks(opening, proxy, route, tcp)
+    : await goThroughHttp(opening, proxy, route, tcp, userAgent)
+}
+
+/** Go on with a stream of the user's, which may have failed since it was given. */
+function takeOver(opening: Opening, stream: Duplex): Duplex {
+  opening.own(stream)
+  if (!stream.destroyed) return stream
+  const closed = Object.assign(new Error('the stream was closed'), { code: 'ERR_STREAM_DESTROYED' })
+  throw asFailure(stream.errored ?? closed, 'connect', 'the given stream')
 }
 
 async function goThroughHttp(
-  attempt: Attempt,
+  opening: Opening,
   proxy: ProxyServer,
   to: { readonly host: string; readonly port: number },
   tcp: ResolvedTcpOptions,
   userAgent: string | undefined,
 ): Promise<Duplex> {
-  attempt.phase = 'proxy'
+  opening.phase = 'proxy'
   const name = describeProxy(proxy)
-  let stream: Duplex = await translate(attempt, name, dialTcp(attempt, proxy, tcp, true))
+  let stream: Duplex = await translate(opening, name, dialTcp(opening, proxy, tcp, true))
   if (proxy.protocol === 'https') {
-    stream = await translate(attempt, name, startTls(attempt, stream, proxy.host, proxy.tls))
+    stream = await translate(opening, name, startTls(opening, stream, proxy.host, proxy.tls))
   }
-  await translate(attempt, name, openHttpTunnel(attempt, stream, proxy, to, userAgent))
+  await translate(opening, name, openHttpTunnel(opening, stream, proxy, to, userAgent))
   return stream
 }
 
 async function goThroughSocks(
-  attempt: Attempt,
+  opening: Opening,
   proxy: ProxyServer,
   to: { readonly host: string; readonly port: number },
   tcp: ResolvedTcpOptions,
 ): Promise<Duplex> {
-  attempt.phase = 'proxy'
-  const socks = await attempt.race(loadSocks())
-  const host = await resolveForSocks(attempt, proxy, to.host, tcp)
-  attempt.phase = 'proxy'
+  opening.phase = 'proxy'
+  const socks = await opening.race(loadSocks())
+  const host = await resolveForSocks(opening, proxy, to.host, tcp)
+  opening.phase = 'proxy'
   const name = describeProxy(proxy)
-  const socket = await translate(attempt, name, dialTcp(attempt, proxy, tcp, true))
-  await translate(attempt, name, openSocksTunnel(attempt, socket, socks, proxy, { host, port: to.port }))
+  const socket = await translate(opening, name, dialTcp(opening, proxy, tcp, true))
+  await translate(opening, name, openSocksTunnel(opening, socket, socks, proxy, { host, port: to.port }))
   return socket
 }
 
 /** Tell in words what a step fails with. */
-async function translate<Value>(attempt: Attempt, where: string, step: Promise<Value>): Promise<Value> {
+async function translate<Value>(opening: Opening, where: string, step: Promise<Value>): Promise<Value> {
   try {
     return await step
   } catch (error) {
-    throw attempt.isOver ? error : asFailure(error, attempt.phase, where)
+    throw opening.isOver ? error : asFailure(error, opening.phase, where)
   }
 }

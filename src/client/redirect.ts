@@ -1,8 +1,10 @@
 // Where a redirect leads, and what must not go there. Pure.
 
+import { Buffer } from 'node:buffer'
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls'
 import { quoteForMessage } from '../errors.ts'
 import { parseWebSocketUrl, type WebSocketUrl } from '../handshake/url.ts'
+import { isSecretName } from '../trace/redact.ts'
 
 const STATUSES: ReadonlySet<number> = new Set([300, 301, 302, 303, 307, 308])
 
@@ -15,7 +17,7 @@ export function isRedirect(status: number, location: string | undefined): locati
 export function resolveRedirect(from: WebSocketUrl, location: string): WebSocketUrl | string {
   let url: URL
   try {
-    url = new URL(location, `${from.secure ? 'wss' : 'ws'}://${from.host}${from.target}`)
+    url = new URL(readUtf8(location), `${from.secure ? 'wss' : 'ws'}://${from.host}${from.target}`)
   } catch {
     return `the Location ${quoteForMessage(location)} is no address`
   }
@@ -31,23 +33,30 @@ export function resolveRedirect(from: WebSocketUrl, location: string): WebSocket
   return parseWebSocketUrl(scheme + url.href.slice(url.protocol.length - 1))
 }
 
+/** Read a header's bytes, of which Node makes a character each, as UTF-8 where they are. */
+function readUtf8(value: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(value, 'latin1'))
+  } catch {
+    return value
+  }
+}
+
 /** Tell whether two addresses are of one origin: what was meant for one may go to the other. */
 export function isSameOrigin(left: WebSocketUrl, right: WebSocketUrl): boolean {
   return left.secure === right.secure && left.hostname === right.hostname && left.port === right.port
 }
 
-/** Headers that are meant for one origin alone. */
-const PRIVATE: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization', 'host'])
-
-/** Leave out the headers that another origin must not see, and a Host that is not its own. */
+/** Leave out the headers that another origin must not see, such as `Authorization` and `X-Api-Key`, and a Host that is not its own. */
 export function withoutPrivateHeaders(
   headers: readonly (readonly [string, string])[],
 ): readonly (readonly [string, string])[] {
-  return headers.filter(([name]) => !PRIVATE.has(name.toLowerCase()))
+  return headers.filter(([name]) => !isSecretName(name) && name.toLowerCase() !== 'host')
 }
 
 /** Leave out of what TLS is set up with what says who we are, and the name of the server before. */
 export function withoutPrivateTls(tls: TlsConnectionOptions): TlsConnectionOptions {
-  const { cert, key, pfx, passphrase, secureContext, servername, session, pskCallback, ...rest } = tls
+  const { cert, key, pfx, passphrase, secureContext, servername, session, pskCallback, ...others } = tls
+  const { clientCertEngine, privateKeyEngine, privateKeyIdentifier, ...rest } = others
   return rest
 }

@@ -3,26 +3,27 @@
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls'
-import type { Attempt } from './attempt.ts'
+import type { Opening } from './opening.ts'
 
 /**
  * Speak TLS over a stream, and check the peer's certificate for `hostname`. Rejects with the error of the system or
  * of OpenSSL.
  */
 export function startTls(
-  attempt: Attempt,
+  opening: Opening,
   stream: Duplex,
   hostname: string,
   options: ConnectionOptions,
 ): Promise<TLSSocket> {
-  return attempt.wait((resolve, reject) => {
-    const socket = attempt.own(
+  return opening.wait((resolve, reject) => {
+    const socket = opening.own(
       tlsConnect({
         // Servers that speak HTTP/2 too must not choose it.
         ALPNProtocols: ['http/1.1'],
-        // The name for SNI, which knows no addresses (RFC 6066 section 3).
-        ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
-        ...options,
+        // The name for SNI, which knows no addresses and no dot at the end (RFC 6066 section 3).
+        ...(isIP(hostname) === 0 ? { servername: hostname.replace(/\.$/, '') } : {}),
+        // Node takes `checkServerIdentity: undefined` at its word, and fails where nobody can catch it.
+        ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
         socket: stream,
         // The name that the certificate is checked for, unless there is a servername.
         host: hostname,

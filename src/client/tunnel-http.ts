@@ -5,9 +5,9 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { HandshakeError, printable } from '../errors.ts'
 import { assertHeader } from '../handshake/http1.ts'
-import type { Attempt } from './attempt.ts'
 import { describePlace } from './dial-tcp.ts'
 import { MAX_HEADER_SIZE } from './handshake-http1.ts'
+import type { Opening } from './opening.ts'
 import { describeProxy, type ProxyServer } from './proxy-options.ts'
 
 /** Build the headers of a CONNECT request, in order. Throws TypeError for a header that must not be sent. */
@@ -43,7 +43,7 @@ const RESERVED: ReadonlySet<string> = new Set(['host', 'content-length', 'transf
  * proxy refuses, and with the system's error.
  */
 export function openHttpTunnel(
-  attempt: Attempt,
+  opening: Opening,
   stream: Duplex,
   proxy: ProxyServer,
   to: { readonly host: string; readonly port: number },
@@ -51,7 +51,7 @@ export function openHttpTunnel(
 ): Promise<void> {
   const authority = describePlace(to)
   const headers = buildConnectHeaders(proxy, authority, userAgent)
-  return attempt.wait((resolve, reject) => {
+  return opening.wait((resolve, reject) => {
     const request = httpRequest({
       method: 'CONNECT',
       path: authority,

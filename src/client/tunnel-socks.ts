@@ -3,8 +3,8 @@
 import { lookup as systemLookup } from 'node:dns'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { HandshakeError } from '../errors.ts'
-import type { Attempt } from './attempt.ts'
 import { asFailure } from './failure.ts'
+import type { Opening } from './opening.ts'
 import { importOptional } from './optional-package.ts'
 import { describeProxy, type ProxyServer } from './proxy-options.ts'
 
@@ -20,7 +20,7 @@ export function loadSocks(): Promise<Socks> {
  * and socks5h leave the name to the proxy. Rejects with HandshakeError.
  */
 export async function resolveForSocks(
-  attempt: Attempt,
+  opening: Opening,
   proxy: ProxyServer,
   hostname: string,
   { lookup, family }: { readonly lookup: LookupFunction | undefined; readonly family: 0 | 4 | 6 },
@@ -35,17 +35,17 @@ export async function resolveForSocks(
     })
   }
   if (isIP(hostname) !== 0 || proxy.protocol === 'socks4a' || proxy.protocol === 'socks5h') return hostname
-  attempt.phase = 'dns'
+  opening.phase = 'dns'
   const options = { family: isVersion4 ? 4 : family, all: false } as const
   try {
-    return await attempt.wait((resolve, reject) => {
+    return await opening.wait((resolve, reject) => {
       ;(lookup ?? (systemLookup as LookupFunction))(hostname, options, (error, address) => {
         if (error != null) reject(error)
         else resolve(typeof address === 'string' ? address : (address[0]?.address ?? hostname))
       })
     })
   } catch (error) {
-    throw asFailure(error, 'dns', hostname)
+    throw opening.isOver ? error : asFailure(error, 'dns', hostname)
   }
 }
 
@@ -54,7 +54,7 @@ export async function resolveForSocks(
  * when the proxy refuses, and with the system's error.
  */
 export async function openSocksTunnel(
-  attempt: Attempt,
+  opening: Opening,
   socket: Socket,
   { SocksClient }: Pick<Socks, 'SocksClient'>,
   proxy: ProxyServer,
@@ -66,7 +66,7 @@ export async function openSocksTunnel(
   }
   socket.on('error', onError)
   try {
-    await attempt.race(
+    await opening.race(
       SocksClient.createConnection({
         command: 'connect',
         destination: { ...destination },
@@ -77,8 +77,8 @@ export async function openSocksTunnel(
           ...(proxy.username === '' ? {} : { userId: proxy.username, password: proxy.password }),
         },
         existing_socket: socket,
-        // The attempt's own time is over before. The package keeps its timer, and with it the socket, until then.
-        timeout: attempt.openTimeout,
+        // The opening's own time is over before. The package keeps its timer, and with it the socket, until then.
+        timeout: opening.openTimeout,
       }),
     )
     await keepEarlyBytes(socket)

@@ -11,7 +11,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EBADF: 'the socket was closed by something in this process',
   ECANCELED: 'the operation was cancelled',
   ECONNABORTED: 'the system gave the TCP connection up',
-  ECONNREFUSED: 'nobody listens at that address',
+  ECONNREFUSED: 'nothing listens there',
   ECONNRESET: 'the peer or something between reset the TCP connection',
   EHOSTDOWN: "the peer's machine is down",
   EHOSTUNREACH: "there is no way to the peer's machine",
@@ -110,7 +110,8 @@ const LONGEST_QUOTE = 200
 /** Give the code of an error of the system, such as `ECONNRESET`; `undefined` for errors of this library and others. */
 export function systemErrorCode(error: Error | undefined): string | undefined {
   const code = (error as { code?: unknown } | undefined)?.code
-  return typeof code === 'string' && /^(?!WS_)[A-Z][A-Z0-9_]{1,79}$/.test(code) ? code : undefined
+  // The slash is that of OpenSSL 3.2 and later: ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE.
+  return typeof code === 'string' && /^(?!WS_)[A-Z][A-Z0-9_/]{1,79}$/.test(code) ? code : undefined
 }
 
 /** Tell whether an error is one of TLS. */
@@ -121,19 +122,32 @@ export function isTlsError(error: Error): boolean {
   )
 }
 
-/** Put any error into words: one of the system by its code, another by its message, which is shortened and printable. */
-export function explainError(error: Error): string {
-  const code = systemErrorCode(error)
-  const words = code === undefined ? undefined : (explainAlert(code, error.message) ?? WORDS[code])
-  if (words !== undefined) return `${words} (${code})`
-  const message = printable(String(error.message)) || printable(String(error.name))
-  return message.length > LONGEST_QUOTE ? `${message.slice(0, LONGEST_QUOTE)}…` : message
+/**
+ * Put any error into words: one of the system by its code, another by its message, which is shortened and printable.
+ * `advice` says what to do about a code, or about an alert of TLS by the name of RFC 8446 in capitals.
+ */
+export function explainError(error: Error, advice: Readonly<Record<string, string>> = {}): string {
+  const code = systemErrorCode(error) ?? ''
+  const alert = findAlert(code, error.message)
+  const words = alert === undefined ? WORDS[code] : `the peer ended TLS: ${alert.words}`
+  if (words === undefined) {
+    return quote(error.message) || code || quote(error.name)
+  }
+  const whatToDo = advice[alert?.name ?? code]
+  // The names that a certificate is for stand in Node's message alone.
+  const source = code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? `${code}: ${quote(error.message)}` : code
+  return `${words}${whatToDo === undefined ? '' : `: ${whatToDo}`} (${source})`
 }
 
-function explainAlert(code: string, message: string): string | undefined {
-  const name = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)$/.exec(code)?.[1]
+function quote(text: unknown): string {
+  const line = printable(String(text))
+  return line.length > LONGEST_QUOTE ? `${line.slice(0, LONGEST_QUOTE)}…` : line
+}
+
+function findAlert(code: string, message: string): { name: string; words: string } | undefined {
+  const named = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_(?:ALERT_)?(\w+)$/.exec(code)?.[1]
   // Where OpenSSL's code is not passed on, its text is.
   const number = Number(/\bSSL alert number (\d+)/.exec(message)?.[1] ?? Number.NaN)
-  const alert = ALERTS.find((one) => one[1] === name || one[0] === number)
-  return alert === undefined ? undefined : `the peer ended TLS: ${alert[2]}`
+  const alert = ALERTS.find((one) => one[1] === named || one[0] === number)
+  return alert && { name: alert[1], words: alert[2] }
 }

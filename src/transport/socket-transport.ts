@@ -59,6 +59,7 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     super()
     this.#socket = socket
     this.#kernel = kernel
+    this.#error = socket.errored ?? undefined
     this.#head = head.length > 0 ? head : undefined
     this.#isPlain = socket instanceof Socket && !(socket instanceof TLSSocket)
     // From here on an error of the socket has somebody who listens, whatever happens before `start`.

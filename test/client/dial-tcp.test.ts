@@ -1,18 +1,18 @@
 import type { LookupFunction } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Attempt } from '../../src/client/attempt.ts'
 import { describePlace, dialTcp, type Place } from '../../src/client/dial-tcp.ts'
+import { Opening } from '../../src/client/opening.ts'
 import { resolveTcpOptions, type TcpOptions } from '../../src/client/tcp-options.ts'
 import { rejection, temporaryPath } from '../server/support.ts'
 import { fakeServer } from './fake-server.ts'
 
 /** Dial, and tell of the phases. */
 function dial(place: Place, options: TcpOptions = {}, isProxy = false) {
-  const attempt = new Attempt(2000, undefined)
-  onTestFinished(() => attempt.fail(new Error('the test is over')))
-  attempt.phase = 'proxy'
-  const dialling = dialTcp(attempt, place, resolveTcpOptions(options), isProxy)
-  return { attempt, dialling }
+  const opening = new Opening(2000, undefined)
+  onTestFinished(() => opening.fail(new Error('the test is over')))
+  opening.phase = 'proxy'
+  const dialling = dialTcp(opening, place, resolveTcpOptions(options), isProxy)
+  return { opening, dialling }
 }
 
 /** Resolve every name as told, in the way that was asked for. */
@@ -30,16 +30,16 @@ function resolver(...addresses: [address: string, family: 4 | 6][]): LookupFunct
 describe('dialTcp', () => {
   test('opens a connection to an address', async () => {
     const server = await fakeServer(() => {})
-    const { attempt, dialling } = dial({ host: '127.0.0.1', port: server.port })
-    expect(attempt.phase).toBe('connect')
+    const { opening, dialling } = dial({ host: '127.0.0.1', port: server.port })
+    expect(opening.phase).toBe('connect')
     const socket = await dialling
     expect(socket.remotePort).toBe(server.port)
     expect(socket.listenerCount('connect') + socket.listenerCount('lookup')).toBe(0)
   })
 
   test('opens a Unix socket, or says that there is none', async () => {
-    const { attempt, dialling } = dial({ path: temporaryPath('none.sock') })
-    expect(attempt.phase).toBe('connect')
+    const { opening, dialling } = dial({ path: temporaryPath('none.sock') })
+    expect(opening.phase).toBe('connect')
     expect(await rejection(dialling)).toMatchObject({ code: 'ENOENT' })
   })
 
@@ -49,28 +49,37 @@ describe('dialTcp', () => {
     const lookup: LookupFunction = (host, options, callback) => {
       answer = () => resolver(['127.0.0.1', 4])(host, options, callback)
     }
-    const { attempt, dialling } = dial({ host: 'a.example', port: server.port }, { lookup })
-    expect(attempt.phase).toBe('dns')
+    const { opening, dialling } = dial({ host: 'a.example', port: server.port }, { lookup })
+    expect(opening.phase).toBe('dns')
     answer!()
-    expect(attempt.phase).toBe('connect')
+    expect(opening.phase).toBe('connect')
     await dialling
+  })
+
+  test('is past dns also when the name was known at once', async () => {
+    const server = await fakeServer(() => {})
+    const lookup = resolver(['127.0.0.1', 4])
+    const { opening, dialling } = dial({ host: 'a.example', port: server.port }, { lookup })
+    expect(opening.phase).toBe('connect')
+    const socket = await dialling
+    expect(socket.remotePort).toBe(server.port)
   })
 
   test('stays in the phase proxy on the way to one', async () => {
     const server = await fakeServer(() => {})
     const place = { host: 'a.example', port: server.port }
-    const { attempt, dialling } = dial(place, { lookup: resolver(['127.0.0.1', 4]) }, true)
-    expect(attempt.phase).toBe('proxy')
+    const { opening, dialling } = dial(place, { lookup: resolver(['127.0.0.1', 4]) }, true)
+    expect(opening.phase).toBe('proxy')
     await dialling
-    expect(attempt.phase).toBe('proxy')
+    expect(opening.phase).toBe('proxy')
   })
 
   test('stays in dns when the name is not resolved', async () => {
     const error = Object.assign(new Error('no'), { code: 'ENOTFOUND' })
     const lookup: LookupFunction = (_host, _options, callback) => callback(error, '')
-    const { attempt, dialling } = dial({ host: 'a.example', port: 1 }, { lookup })
+    const { opening, dialling } = dial({ host: 'a.example', port: 1 }, { lookup })
     expect(await rejection(dialling)).toBe(error)
-    expect(attempt.phase).toBe('dns')
+    expect(opening.phase).toBe('dns')
   })
 
   test('rejects when the function that resolves names throws', async () => {

@@ -1,4 +1,5 @@
-import type { LookupFunction } from 'node:net'
+import { syncBuiltinESMExports } from 'node:module'
+import { type LookupFunction, connect as tcpConnect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { CookieJar } from 'tough-cookie'
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -266,6 +267,22 @@ describe('cookies', () => {
     expect(server.count).toBe(0)
   })
 
+  test('that take long to be kept do not let the body of a refusal grow', async () => {
+    const size = 16 * 1024 * 1024
+    const server = await fakeServer((socket) => {
+      socket.write(`HTTP/1.1 403 X\r\nSet-Cookie: a=1\r\nContent-Length: ${size}\r\n\r\n`)
+      socket.write(new Uint8Array(size))
+    })
+    const jar = {
+      getCookieString: () => '',
+      setCookie: () => new Promise((resolve) => setTimeout(resolve, 200)),
+    }
+    const socket = tcpConnect(server.port, '127.0.0.1')
+    const error = await rejection(connect(server.url, { cookies: jar, socket }))
+    expect(error).toMatchObject({ status: 403, body: '\0'.repeat(64 * 1024) })
+    expect(socket.bytesRead).toBeLessThan(512 * 1024)
+  })
+
   test('of a jar that hangs take no more than openTimeout', async () => {
     const server = await site(() => 'HTTP/1.1 101 X\r\nSet-Cookie: a=1\r\n\r\n')
     const jar = { getCookieString: () => new Promise<string>(() => {}), setCookie() {} }
@@ -297,6 +314,36 @@ describe('credentials', () => {
     await open(server.url.replace('//', '//bob:url@'), options)
     expect(/^authorization: (.*)\r$/im.exec(server.heads[0]!)![1]).toBe(expected)
     expect(server.heads[0]!.match(/^authorization/gim)).toHaveLength(1)
+  })
+
+  test('of the address with a colon in the user name are refused: Basic would split it elsewhere', async () => {
+    const server = await site(() => 'accept')
+    const error = await rejection(connect(server.url.replace('//', '//ann%3Ax:s3cret@')))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).not.toMatchObject({ message: expect.stringContaining('s3cret') })
+    expect(server.count).toBe(0)
+  })
+
+  test('Digest with a hash that this Node must not compute, as in FIPS mode, is an error and no crash', async () => {
+    const server = await site(() => challenge())
+    const crypto = await import('node:crypto')
+    const error = new Error('unsupported')
+    const { createHash } = crypto
+    const spy = vi.spyOn(crypto.default, 'createHash').mockImplementation((name) => {
+      if (name === 'sha256') throw error
+      return createHash(name)
+    })
+    syncBuiltinESMExports()
+    try {
+      expect(await rejection(connect(server.url, { credentials: digest }))).toMatchObject({
+        message: expect.stringContaining('unsupported'),
+        cause: error,
+      })
+    } finally {
+      spy.mockRestore()
+      syncBuiltinESMExports()
+    }
+    await server.allClosed()
   })
 
   const digest = { username: 'ann', password: 'secret', scheme: 'digest' } as const
@@ -448,9 +495,59 @@ describe('a given stream', () => {
 
   test('is left alone when an option is wrong', async () => {
     const socket = new PassThrough()
-    const options = { socket, headers: { Upgrade: 'x' } }
-    expect(await rejection(connect('ws://a.example/', options))).toBeInstanceOf(TypeError)
+    expect(await rejection(connect('ws://a.example/', { socket, openTimeout: -1 }))).toBeInstanceOf(
+      RangeError,
+    )
     expect(socket.destroyed).toBe(false)
+  })
+
+  test.each<[string, ConnectOptions]>([
+    ['a signal that is aborted already', { signal: AbortSignal.abort(new Error('no')) }],
+    [
+      'a jar that fails',
+      { cookies: { getCookieString: () => Promise.reject(new Error('no')), setCookie() {} } },
+    ],
+    ['a header that must not be sent', { headers: { Upgrade: 'x' } }],
+  ])('is destroyed before anything is sent: %s', async (_what, options) => {
+    const socket = new PassThrough()
+    expect(await rejection(connect('ws://a.example/', { socket, ...options }))).toBeInstanceOf(Error)
+    expect(socket.destroyed).toBe(true)
+  })
+
+  test('that fails before it is needed', async () => {
+    const socket = new PassThrough()
+    const error = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
+    const jar = {
+      getCookieString: async () => {
+        socket.destroy(error)
+        await new Promise((resolve) => setImmediate(resolve))
+        return ''
+      },
+      setCookie() {},
+    }
+    expect(await rejection(connect('ws://a.example/', { socket, cookies: jar }))).toMatchObject({
+      code: 'WS_CONNECT_FAILED',
+      message: 'could not connect: the given stream: nothing listens there (ECONNREFUSED)',
+      phase: 'connect',
+      cause: error,
+    })
+  })
+
+  test('that fails at once does no harm', async () => {
+    const socket = new PassThrough()
+    const connecting = rejection(connect('ws://a.example/', { socket }))
+    socket.destroy(new Error('gone'))
+    expect(await connecting).toMatchObject({
+      code: 'WS_CONNECT_FAILED',
+      message: expect.stringContaining('gone'),
+    })
+  })
+
+  test('that ends before it is needed', async () => {
+    const socket = new PassThrough()
+    const connecting = rejection(connect('ws://a.example/', { socket }))
+    socket.destroy()
+    expect(await connecting).toMatchObject({ code: 'WS_CONNECT_FAILED', phase: 'connect' })
   })
 })
 

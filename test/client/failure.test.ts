@@ -9,10 +9,10 @@ function systemError(code: string, message = `system says ${code}`): Error {
 describe('explain', () => {
   test.each([
     ['ECONNREFUSED', 'nothing listens there (ECONNREFUSED)'],
-    ['ENOTFOUND', 'the host name is not known (ENOTFOUND)'],
+    ['ENOTFOUND', 'the name is not known (ENOTFOUND)'],
     [
       'DEPTH_ZERO_SELF_SIGNED_CERT',
-      "its certificate is self-signed: if it is the right server, give its certificate, or its authority's, as tls: { ca } (DEPTH_ZERO_SELF_SIGNED_CERT)",
+      "the peer's certificate is signed by itself: if it is the right server, give its certificate, or its authority's, as tls: { ca } (DEPTH_ZERO_SELF_SIGNED_CERT)",
     ],
     ['EWHATEVER', 'system says EWHATEVER'],
   ])('%s', (code, words) => {
@@ -27,7 +27,26 @@ describe('explain', () => {
   test('each address of a name', () => {
     const error = new AggregateError([systemError('ECONNREFUSED'), systemError('ENETUNREACH')])
     expect(explain(error)).toBe(
-      'nothing listens there (ECONNREFUSED); there is no way to that network (ENETUNREACH)',
+      'nothing listens there (ECONNREFUSED); there is no way to the network of the peer (ENETUNREACH)',
+    )
+  })
+
+  test('the same of several addresses once', () => {
+    const error = new AggregateError([systemError('ECONNREFUSED'), systemError('ECONNREFUSED')])
+    expect(explain(error)).toBe('nothing listens there (ECONNREFUSED)')
+  })
+
+  test('no more of a certificate with many names than can be read', () => {
+    const names = Array.from({ length: 1000 }, (_, index) => `DNS:host-${index}.example`).join(', ')
+    const error = systemError('ERR_TLS_CERT_ALTNAME_INVALID', `Host: a. is not in the altnames: ${names}`)
+    expect(explain(error).length).toBeLessThan(500)
+    expect(explain(new Error(names)).length).toBeLessThan(500)
+  })
+
+  test.each(['SSLV3', 'SSL/TLS'])('an alert in the words of OpenSSL before 3.2 and since: %s', (version) => {
+    const code = `ERR_SSL_${version}_ALERT_HANDSHAKE_FAILURE`
+    expect(explain(systemError(code))).toBe(
+      `the peer ended TLS: the two ends have no version, cipher or certificate in common: see tls: { cert, key } (${code})`,
     )
   })
 
@@ -47,7 +66,7 @@ describe('asFailure', () => {
       'dns',
       'ENOTFOUND',
       'WS_CONNECT_FAILED',
-      'could not connect: a:1: the host name is not known (ENOTFOUND)',
+      'could not connect: a:1: the name is not known (ENOTFOUND)',
       'dns',
     ],
     [
@@ -61,42 +80,42 @@ describe('asFailure', () => {
       'connect',
       'ECONNRESET',
       'WS_CONNECT_FAILED',
-      'could not connect: a:1: the peer dropped the connection (ECONNRESET)',
+      'could not connect: a:1: the peer or something between reset the TCP connection (ECONNRESET)',
       'connect',
     ],
     [
       'proxy',
       'ECONNRESET',
       'WS_PROXY_FAILED',
-      'the proxy gave no way through: a:1: the peer dropped the connection (ECONNRESET)',
+      'the proxy gave no way through: a:1: the peer or something between reset the TCP connection (ECONNRESET)',
       'proxy',
     ],
     [
       'proxy',
       'DEPTH_ZERO_SELF_SIGNED_CERT',
       'WS_PROXY_FAILED',
-      "the proxy gave no way through: a:1: its certificate is self-signed: if it is the right server, give its certificate, or its authority's, as proxy.tls: { ca } (DEPTH_ZERO_SELF_SIGNED_CERT)",
+      "the proxy gave no way through: a:1: the peer's certificate is signed by itself: if it is the right server, give its certificate, or its authority's, as proxy.tls: { ca } (DEPTH_ZERO_SELF_SIGNED_CERT)",
       'proxy',
     ],
     [
       'tls',
       'ECONNRESET',
       'WS_HANDSHAKE_INTERRUPTED',
-      'the connection ended during the opening handshake: the peer dropped the connection (ECONNRESET)',
+      'the connection ended during the opening handshake: the peer or something between reset the TCP connection (ECONNRESET)',
       'tls',
     ],
     [
       'tls',
       'CERT_HAS_EXPIRED',
       'WS_CONNECT_FAILED',
-      'could not connect: a:1: its certificate has expired: renew it on the server, and look at the clock of this machine (CERT_HAS_EXPIRED)',
+      "could not connect: a:1: the peer's certificate has expired: renew it on the server, and look at the clock of this machine (CERT_HAS_EXPIRED)",
       'tls',
     ],
     [
       'handshake',
       'ECONNRESET',
       'WS_HANDSHAKE_INTERRUPTED',
-      'the connection ended during the opening handshake: the peer dropped the connection (ECONNRESET)',
+      'the connection ended during the opening handshake: the peer or something between reset the TCP connection (ECONNRESET)',
       'handshake',
     ],
     [
@@ -110,7 +129,7 @@ describe('asFailure', () => {
       'handshake',
       'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
       'WS_CONNECT_FAILED',
-      'could not connect: a:1: it asks for a certificate of ours: give one as tls: { cert, key } (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED)',
+      'could not connect: a:1: the peer ended TLS: it wants a certificate of ours: give one as tls: { cert, key } (ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED)',
       'tls',
     ],
   ])('in the phase %s: %s', (phase, code, expectedCode, message, expectedPhase) => {

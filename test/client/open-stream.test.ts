@@ -187,7 +187,7 @@ describe('failures say in which phase, and why', () => {
     expect(error).toMatchObject({ code: 'WS_CONNECT_FAILED', phase: 'tls' })
     expect((error as Error).message).toMatch(
       new RegExp(
-        `^could not connect: localhost:${server.port}: its certificate is self-signed: .*tls: \\{ ca \\}`,
+        `^could not connect: localhost:${server.port}: the peer's certificate is signed by itself: .*tls: \\{ ca \\}`,
       ),
     )
     await proxy.allClosed()
@@ -203,7 +203,7 @@ describe('failures say in which phase, and why', () => {
     socket.destroy()
     const error = await rejection(connect('wss://localhost/', { proxy: `http://127.0.0.1:${hello.port}` }))
     expect(error).toMatchObject({ code: 'WS_CONNECT_FAILED', phase: 'tls' })
-    expect((error as Error).message).toContain('does not speak TLS')
+    expect((error as Error).message).toContain('what came is no TLS: is the address right')
   })
 
   test('options of TLS that are none', async () => {

@@ -2,16 +2,16 @@ import { connect as tcpConnect } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Attempt } from '../../src/client/attempt.ts'
+import { Opening } from '../../src/client/opening.ts'
 import { startTls } from '../../src/client/start-tls.ts'
 import { rejection } from '../server/support.ts'
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import { fakeServer } from './fake-server.ts'
 
 function start(stream: Duplex, hostname: string, options: ConnectionOptions): Promise<TLSSocket> {
-  const attempt = new Attempt(2000, undefined)
-  onTestFinished(() => attempt.fail(new Error('the test is over')))
-  return startTls(attempt, attempt.own(stream), hostname, options)
+  const opening = new Opening(2000, undefined)
+  onTestFinished(() => opening.fail(new Error('the test is over')))
+  return startTls(opening, opening.own(stream), hostname, options)
 }
 
 /** Connect to a server with TLS, which tells what it was asked for. */
@@ -54,6 +54,22 @@ describe('startTls', () => {
     expect(await rejection(start(await tcp(), 'a.example', CLIENT_TLS))).toMatchObject({
       code: 'ERR_TLS_CERT_ALTNAME_INVALID',
     })
+  })
+
+  test('asks for a name without the dot at its end (RFC 6066 section 3)', async () => {
+    const names: string[] = []
+    const socket = await start(await tcp((name) => names.push(name)), 'localhost.', CLIENT_TLS)
+    expect(socket.authorized).toBe(true)
+    expect(names).toEqual(['localhost'])
+  })
+
+  test('takes options that are undefined as not given', async () => {
+    const names: string[] = []
+    const stream = await tcp((name) => names.push(name))
+    const unset: Record<string, undefined> = { servername: undefined, checkServerIdentity: undefined }
+    const socket = await start(stream, 'localhost', { ...CLIENT_TLS, ...unset } as ConnectionOptions)
+    expect(socket.authorized).toBe(true)
+    expect(names).toEqual(['localhost'])
   })
 
   test('does not trust whom it does not know', async () => {

@@ -1,6 +1,6 @@
 import { connect as tcpConnect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Attempt } from '../../src/client/attempt.ts'
+import { Opening } from '../../src/client/opening.ts'
 import { resolveProxyOptions } from '../../src/client/proxy-options.ts'
 import { buildConnectHeaders, openHttpTunnel } from '../../src/client/tunnel-http.ts'
 import { HandshakeError } from '../../src/index.ts'
@@ -9,14 +9,14 @@ import { type FakeProxy, fakeHttpProxy } from './fake-proxy.ts'
 import { fakeServer } from './fake-server.ts'
 
 async function tunnel(proxy: FakeProxy, to = { host: 'a.example', port: 443 }) {
-  const attempt = new Attempt(2000, undefined)
-  onTestFinished(() => attempt.fail(new Error('the test is over')))
-  const stream = attempt.own(tcpConnect(proxy.port, '127.0.0.1'))
+  const opening = new Opening(2000, undefined)
+  onTestFinished(() => opening.fail(new Error('the test is over')))
+  const stream = opening.own(tcpConnect(proxy.port, '127.0.0.1'))
   const options = resolveProxyOptions({
     url: `http://ann:secret@127.0.0.1:${proxy.port}`,
     headers: { 'X-A': 'b' },
   })
-  await openHttpTunnel(attempt, stream, options, to, 'test')
+  await openHttpTunnel(opening, stream, options, to, 'test')
   return stream
 }
 

@@ -1,6 +1,6 @@
 import { type LookupFunction, type Socket, connect as tcpConnect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Attempt } from '../../src/client/attempt.ts'
+import { Opening } from '../../src/client/opening.ts'
 import { parseProxyUrl } from '../../src/client/proxy-options.ts'
 import { loadSocks, openSocksTunnel, resolveForSocks } from '../../src/client/tunnel-socks.ts'
 import { HandshakeError } from '../../src/index.ts'
@@ -8,10 +8,10 @@ import { rejection } from '../server/support.ts'
 import { fakeSocksProxy, type SocksRules } from './fake-proxy.ts'
 import { fakeServer } from './fake-server.ts'
 
-function begin(): Attempt {
-  const attempt = new Attempt(2000, undefined)
-  onTestFinished(() => attempt.fail(new Error('the test is over')))
-  return attempt
+function begin(): Opening {
+  const opening = new Opening(2000, undefined)
+  onTestFinished(() => opening.fail(new Error('the test is over')))
+  return opening
 }
 
 async function tunnel(
@@ -21,10 +21,10 @@ async function tunnel(
 ): Promise<{ socket: Socket; asked: string[]; port: number }> {
   const server = await fakeServer((socket) => void socket.write('pong'))
   const proxy = await fakeSocksProxy(rules)
-  const attempt = begin()
-  const socket = attempt.own(tcpConnect(proxy.port, '127.0.0.1'))
+  const opening = begin()
+  const socket = opening.own(tcpConnect(proxy.port, '127.0.0.1'))
   const parsed = parseProxyUrl(url.replace('proxy', `127.0.0.1:${proxy.port}`), 'proxy')
-  await openSocksTunnel(attempt, socket, await loadSocks(), parsed, { host, port: server.port })
+  await openSocksTunnel(opening, socket, await loadSocks(), parsed, { host, port: server.port })
   return { socket, asked: proxy.asked, port: server.port }
 }
 
@@ -87,14 +87,14 @@ describe('openSocksTunnel', () => {
   })
 
   test('rejects with the error of the system', async () => {
-    const attempt = begin()
+    const opening = begin()
     const server = await fakeServer((socket) => void socket.resetAndDestroy())
-    const socket = attempt.own(tcpConnect(server.port, '127.0.0.1'))
+    const socket = opening.own(tcpConnect(server.port, '127.0.0.1'))
     const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
     socket.once('connect', () => socket.destroy(reset))
     const parsed = parseProxyUrl(`socks5h://127.0.0.1:${server.port}`, 'proxy')
-    const opening = openSocksTunnel(attempt, socket, await loadSocks(), parsed, { host: 'a', port: 1 })
-    expect(await rejection(opening)).toBe(reset)
+    const tunnel = openSocksTunnel(opening, socket, await loadSocks(), parsed, { host: 'a', port: 1 })
+    expect(await rejection(tunnel)).toBe(reset)
   })
 })
 
@@ -134,6 +134,16 @@ describe('resolveForSocks', () => {
       resolveForSocks(begin(), proxy, 'a.example', { lookup: failing, family: 0 }),
     )
     expect(error).toMatchObject({ code: 'WS_CONNECT_FAILED', phase: 'dns', cause })
+  })
+
+  test('ends with the reason of a signal as it is', async () => {
+    const controller = new AbortController()
+    const opening = new Opening(2000, controller.signal)
+    const proxy = parseProxyUrl('socks5://proxy', 'proxy')
+    const waiting = rejection(resolveForSocks(opening, proxy, 'a.example', { lookup: () => {}, family: 0 }))
+    const reason = new Error('mine')
+    controller.abort(reason)
+    expect(await waiting).toBe(reason)
   })
 
   test.each(['socks4', 'socks4a'])('%s refuses an address of IPv6', async (protocol) => {

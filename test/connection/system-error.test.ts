@@ -42,6 +42,7 @@ describe('explainError', () => {
 
   test.each([
     ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'no version, cipher or certificate in common|have no version'],
+    ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', 'have no version'],
     ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', 'our certificate is broken'],
     ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', 'our certificate has expired'],
     ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN', 'does not accept our certificate'],
@@ -66,6 +67,13 @@ describe('explainError', () => {
       'it does not speak our versions of TLS',
     ],
     [
+      // Its code is another since OpenSSL 3.2, that is since Node 22.
+      'ciphers',
+      { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' },
+      { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' },
+      'the two ends have no version, cipher or certificate in common',
+    ],
+    [
       'ALPN',
       { ALPNProtocols: ['one'] },
       { ALPNProtocols: ['other'] },
@@ -88,7 +96,7 @@ describe('explainError', () => {
       ...(clientOptions as ConnectionOptions),
     })
     const [error] = (await once(socket, 'error')) as [Error]
-    expect(explainError(error)).toMatch(/^the peer ended TLS: .+ \(\w+\)$/)
+    expect(explainError(error)).toMatch(/^the peer ended TLS: .+ \([\w/]+\)$/)
     expect(explainError(error)).toContain(words)
     expect(isTlsError(error)).toBe(true)
     socket.destroy()
@@ -106,14 +114,26 @@ describe('explainError', () => {
     )
   })
 
-  test.each([
-    'CERT_HAS_EXPIRED',
-    'DEPTH_ZERO_SELF_SIGNED_CERT',
-    'ERR_TLS_CERT_ALTNAME_INVALID',
-    'ENOTFOUND',
-    'EAI_AGAIN',
-  ])('has words for %s', (code) => {
-    expect(explainError(systemError(code, 'x'))).toMatch(new RegExp(`^.{10,} \\(${code}\\)$`))
+  test.each(['CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'ENOTFOUND', 'EAI_AGAIN'])(
+    'has words for %s',
+    (code) => {
+      expect(explainError(systemError(code, 'x'))).toMatch(new RegExp(`^.{10,} \\(${code}\\)$`))
+    },
+  )
+
+  test('keeps the names that a certificate is for', () => {
+    expect(explainError(systemError('ERR_TLS_CERT_ALTNAME_INVALID', 'DNS:b'))).toBe(
+      "the peer's certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID: DNS:b)",
+    )
+  })
+
+  test('adds what to do, by the code or by the alert', () => {
+    const advice = { ECONNREFUSED: 'start it', UNKNOWN_CA: 'give another' }
+    expect(explainError(systemError('ECONNREFUSED'), advice)).toMatch(/: start it \(ECONNREFUSED\)$/)
+    expect(explainError(systemError('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'), advice)).toMatch(
+      /: give another \(ERR/,
+    )
+    expect(explainError(systemError('EPIPE'), advice)).not.toContain('undefined')
   })
 
   test('quotes any other error, short and printable', () => {
@@ -128,6 +148,9 @@ describe('explainError', () => {
 describe('systemErrorCode', () => {
   test('gives codes of the system, and no others', () => {
     expect(systemErrorCode(systemError('ECONNRESET'))).toBe('ECONNRESET')
+    expect(systemErrorCode(systemError('ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'))).toBe(
+      'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE',
+    )
     expect(systemErrorCode(new ProtocolError('WS_BAD_UTF8'))).toBeUndefined()
     expect(systemErrorCode(new Error('x'))).toBeUndefined()
     expect(systemErrorCode(systemError(-104))).toBeUndefined()

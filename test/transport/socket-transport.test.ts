@@ -647,6 +647,17 @@ for (const { name, isFast } of modes) {
         expect(recorder.error).toBe(error)
       })
 
+      test('reports the error of a socket that had broken before it was taken', async () => {
+        const { accepted } = await connectSockets(kind)
+        const error = new Error('too early')
+        accepted.on('error', () => {})
+        accepted.destroy(error)
+        await turns()
+        const recorder = start(transportOf(accepted))
+        await recorder.untilEvent('closed')
+        expect(recorder.error).toBe(error)
+      })
+
       test('keeps its place behind what the stream had not written when it took the socket', async () => {
         const { accepted, dialled } = await connectSockets(kind)
         const before = marked(16 * 1024 * 1024)

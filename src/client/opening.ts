@@ -1,4 +1,4 @@
-// One attempt to connect: the time that all its steps share, the signal that gives it up, the phase it is in, and
+// One opening of a connection: the time that all its steps share, the signal that gives it up, the phase it is in, and
 // the sockets that it has opened. Must not know what the steps are.
 
 import type { Duplex } from 'node:stream'
@@ -11,8 +11,8 @@ interface Waiter {
   readonly onTimeout: (() => unknown) | undefined
 }
 
-/** Watch over an attempt. Whoever makes one ends it with `succeed` or `fail`. */
-export class Attempt {
+/** Watch over an opening. Whoever makes one ends it with `succeed` or `fail`. */
+export class Opening {
   /** How far it has come. */
   phase: HandshakePhase = 'dns'
   /** The time for all steps together, in ms. */
@@ -44,17 +44,17 @@ export class Attempt {
     return this.#end !== undefined
   }
 
-  /** Take over a socket: it is destroyed when the attempt fails, and its errors never go unheard. */
+  /** Take over a socket: it is destroyed when the opening fails, and its errors never go unheard. */
   own<Stream extends Duplex>(socket: Stream): Stream {
     this.#sockets.add(socket)
     socket.on('error', ignore)
-    // A step that began before the attempt was over can bring a socket after it.
+    // A step that began before the opening was over can bring a socket after it.
     if (this.#end !== undefined) socket.destroy()
     return socket
   }
 
   /**
-   * Wait for one step. `start` is given what settles it, and may return what stops it when the attempt is over.
+   * Wait for one step. `start` is given what settles it, and may return what stops it when the opening is over.
    * Rejects with the reason when the time is over or the signal aborts.
    */
   wait<Value>(
@@ -86,6 +86,8 @@ export class Attempt {
 
   /** Wait for a promise as `wait` does. */
   race<Value>(promise: PromiseLike<Value>): Promise<Value> {
+    // When it is over already nobody waits, and a failure must not end the process.
+    promise.then(ignore, ignore)
     return this.wait((resolve, reject) => void promise.then(resolve, reject))
   }
 
