@@ -9,10 +9,10 @@ export function withSharedJar(
   connect: Connect,
   makeJar: () => Promise<CookieJar> = createCookieJar,
 ): Connect {
-  let jar: CookieJar | undefined
+  let jar: Promise<CookieJar> | undefined
   return async <Data>(url: string | URL, options: ConnectOptions<Data>) => {
     if (options.cookies !== true) return connect(url, options)
-    jar ??= await makeJar()
-    return connect(url, { ...options, cookies: jar })
+    jar ??= makeJar()
+    return connect(url, { ...options, cookies: await jar })
   }
 }
