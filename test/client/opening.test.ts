@@ -36,6 +36,19 @@ describe('an opening', () => {
     },
   )
 
+  test('does not count the time in which our own loop stood still', async () => {
+    const now = vi.spyOn(performance, 'now')
+    now.mockReturnValue(0)
+    const opening = new Opening(100, undefined)
+    const waiting = rejection(opening.race(never()))
+    now.mockReturnValue(5000)
+    vi.advanceTimersByTime(100)
+    expect(opening.isOver).toBe(false)
+    now.mockReturnValue(9900)
+    vi.advanceTimersByTime(4900)
+    expect(await waiting).toMatchObject({ code: 'WS_TIMEOUT' })
+  })
+
   test('shares its time among all steps', async () => {
     const opening = new Opening(100, undefined)
     const first = opening.wait<void>((resolve) => setTimeout(resolve, 60))
