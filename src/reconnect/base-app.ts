@@ -156,8 +156,8 @@ export class BaseApp implements AsyncDisposable {
   /** A message was dropped that waited for a connection. Logged unless overridden or given; what it throws is logged. */
   onDrop(message: Sendable, reason: DropReason): void {
     const { onDrop } = this.#callbacks
-    if (onDrop !== undefined) onDrop.call(this.#options, this, message, reason)
-    else reportError(this.#options.logger ?? console, 'WebSocketApp dropped a message', reason)
+    if (onDrop !== undefined) return onDrop.call(this.#options, this, message, reason)
+    reportError(this.#options.logger ?? console, 'WebSocketApp dropped a message', reason)
   }
 
   get #callbacks(): AppCallbacks<BaseApp> {
@@ -256,10 +256,13 @@ export class BaseApp implements AsyncDisposable {
   }
 
   #drop(message: Sendable, reason: DropReason): void {
-    try {
-      this.onDrop(message, reason)
-    } catch (error) {
+    const failed = (error: unknown): void =>
       reportError(this.#options.logger ?? console, 'onDrop of a WebSocketApp failed', error)
+    try {
+      // Where nothing is expected to be returned, TypeScript lets an async function pass.
+      Promise.resolve(this.onDrop(message, reason)).catch(failed)
+    } catch (error) {
+      failed(error)
     }
   }
 }
