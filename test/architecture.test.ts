@@ -52,7 +52,6 @@ const UNTESTED: Readonly<Record<string, string>> = {
   'browser/socket.ts': 'an interface, and the list of its callbacks',
   'connection/consumer.ts': 'an interface',
   'reconnect/app-callbacks.ts': 'interfaces',
-  'reconnect/app-run.ts': 'tested through base-app.ts, whose run it is',
   'protocol/compression.ts': 'interfaces',
   'protocol/limits.ts': 'an interface and the numbers that are its defaults',
   'transport/transport.ts': 'interfaces',

@@ -154,7 +154,7 @@ export class BaseApp implements AsyncDisposable {
   }
 
   /** A message was dropped that waited for a connection. Logged unless overridden or given; what it throws is logged. */
-  onDrop(message: Sendable, reason: DropReason): void {
+  onDrop(message: Sendable, reason: DropReason): void | Promise<void> {
     const { onDrop } = this.#callbacks
     if (onDrop !== undefined) return onDrop.call(this.#options, this, message, reason)
     reportError(this.#options.logger ?? console, 'WebSocketApp dropped a message', reason)
@@ -259,8 +259,7 @@ export class BaseApp implements AsyncDisposable {
     const failed = (error: unknown): void =>
       reportError(this.#options.logger ?? console, 'onDrop of a WebSocketApp failed', error)
     try {
-      // Where nothing is expected to be returned, TypeScript lets an async function pass.
-      Promise.resolve(this.onDrop(message, reason)).catch(failed)
+      void Promise.resolve(this.onDrop(message, reason)).catch(failed)
     } catch (error) {
       failed(error)
     }
