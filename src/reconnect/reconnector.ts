@@ -213,7 +213,9 @@ export class Reconnector<Connection extends Reconnectable> {
       if (isProbing) return
       isProbing = true
       const aborter = new AbortController()
-      const timer = clock.setTimeout(() => aborter.abort(), PROBE_TIME)
+      // An answer that is there already counts, however long this process was busy.
+      const giveUp = (): void => clock.afterInput(() => aborter.abort())
+      const timer = clock.setTimeout(giveUp, PROBE_TIME)
       const probed = (isAlive: boolean): void => {
         isProbing = false
         clock.clearTimeout(timer)

@@ -327,6 +327,26 @@ describe('Reconnector, after the machine has slept,', () => {
     expect(await engine.judge(refused())).toBe(100)
   })
 
+  test('keeps one whose answer is there already when this process comes to look for it', async () => {
+    let answer!: () => void
+    const { surroundings, connection } = await slept(
+      (_connection, signal) =>
+        new Promise((resolve, reject) => {
+          answer = () => resolve(undefined)
+          signal.addEventListener('abort', () => reject(signal.reason))
+        }),
+    )
+    const { clock } = surroundings
+    vi.spyOn(clock, 'afterInput').mockImplementationOnce((callback) => {
+      answer()
+      setImmediate(callback)
+    })
+    // Its loop was blocked: the timer comes first, and then what the peer has sent meanwhile.
+    await clock.jump(10_000)
+    await clock.advance(0)
+    expect(await Promise.race([connection.closed, 'open'])).toBe('open')
+  })
+
   test('does not touch a connection that has ended', async () => {
     let fail!: (error: Error) => void
     const { engine, connection } = await slept(
