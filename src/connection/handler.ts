@@ -111,8 +111,9 @@ export class HandlerConsumer<Data> implements Consumer {
       }
       waiting[index]!()
     }
-    if (this.#info === undefined) link.resumeParsing()
-    else this.closed(this.#info)
+    if (this.#info !== undefined) this.closed(this.#info)
+    // Else the first of those that are pending to settle will.
+    else if (this.#pending < link.options.receiveHighWaterMark) link.resumeParsing()
   }
 
   #wait(deliver: () => void): void {

@@ -42,5 +42,5 @@ export interface AppCallbacks<App> {
   onPong?(app: App, payload: Uint8Array): void | Promise<void>
   onError?(app: App, error: unknown, context: AppErrorContext): void | Promise<void>
   onClose?(app: App, info: CloseInfo | undefined): void | Promise<void>
-  onDrop?(app: App, message: Sendable, reason: DropReason): void
+  onDrop?(app: App, message: Sendable, reason: DropReason): void | Promise<void>
 }

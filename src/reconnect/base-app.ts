@@ -155,10 +155,10 @@ export class BaseApp implements AsyncDisposable {
   }
 
   /** A message was dropped that waited for a connection. Logged unless overridden or given; what it throws is logged. */
-  onDrop(message: Sendable, reason: DropReason): void {
+  onDrop(message: Sendable, reason: DropReason): void | Promise<void> {
     const { onDrop } = this.#callbacks
-    if (onDrop !== undefined) onDrop.call(this.#options, this, message, reason)
-    else reportError(this.#options.logger ?? console, 'WebSocketApp dropped a message', reason)
+    if (onDrop !== undefined) return onDrop.call(this.#options, this, message, reason)
+    reportError(this.#options.logger ?? console, 'WebSocketApp dropped a message', reason)
   }
 
   get #callbacks(): AppCallbacks<BaseApp> {
@@ -258,10 +258,12 @@ export class BaseApp implements AsyncDisposable {
   }
 
   #drop(message: Sendable, reason: DropReason): void {
-    try {
-      this.onDrop(message, reason)
-    } catch (error) {
+    const failed = (error: unknown): void =>
       reportError(this.#options.logger ?? console, 'onDrop of a WebSocketApp failed', error)
+    try {
+      void Promise.resolve(this.onDrop(message, reason)).catch(failed)
+    } catch (error) {
+      failed(error)
     }
   }
 }

@@ -143,7 +143,11 @@ export class Outbox {
   #drop({ message, reject }: Entry, reason: DropReason): void {
     reject(new StateError(reason === 'overflow' ? 'WS_OUTBOX_FULL' : 'WS_OUTBOX_CLOSED'))
     this.#onDrop(message, reason)
-    discard(message)
+    try {
+      discard(message)
+    } catch {
+      // A source that is in use elsewhere: its user lets go of it.
+    }
   }
 }
 

@@ -52,7 +52,7 @@ export class Reconnector<Connection extends Reconnectable> {
   #openedAt = 0
   #endedAt: number | undefined
   #closedAt: number | undefined
-  /** We slept, and the connection did not survive it: the next attempt need not wait. */
+  /** We slept, and the connection or the attempt did not survive it: the next attempt need not wait. */
   #isLost = false
 
   /** The signal ends everything: dialling, waiting and what comes after. */
@@ -83,11 +83,7 @@ export class Reconnector<Connection extends Reconnectable> {
     this.#signal.throwIfAborted()
     const attempt = ++this.#attempts
     this.status.report({ state: 'connecting', attempt })
-    const connection = await this.#surroundings.dial({
-      number: attempt,
-      error: this.#error,
-      signal: this.#signal,
-    })
+    const connection = await this.#dial({ number: attempt, error: this.#error, signal: this.#signal })
     // Aborted since it was open: whoever gave up will not look after it.
     if (this.#signal.aborted) {
       await connection.close()
@@ -167,19 +163,36 @@ export class Reconnector<Connection extends Reconnectable> {
     this.status.report({ state: 'closed', error, info: this.#info })
   }
 
+  async #dial(attempt: Attempt): Promise<Connection> {
+    const { wakeUps } = this.#surroundings
+    let isAwakened = false
+    const unsubscribe = wakeUps.subscribe(() => {
+      isAwakened = true
+    })
+    try {
+      return await this.#surroundings.dial(attempt)
+    } catch (error) {
+      if (isAwakened) this.#isLost = true
+      throw error
+    } finally {
+      unsubscribe()
+    }
+  }
+
   #nextDelay(error: unknown): number {
+    // What the server asks for comes first, and the clients that it told the same still spread.
+    const asked = retryAfterOf(error, this.#surroundings.clock.timeOfDay())
     // What failed before we slept says nothing about now.
     if (this.#isLost) {
       this.#isLost = false
-      return 0
+      return asked
     }
     this.#delays ??= this.#options.backoff()[Symbol.iterator]()
     const { value, done } = this.#delays.next()
     if (done) this.#delays = undefined
     // A series that has an end, or gives nonsense, must not turn into a tight loop.
     const delay = typeof value === 'number' && value >= 0 ? value : LAST_RESORT
-    // What the server asks for comes first, and the clients that it told the same still spread.
-    return Math.min(delay + retryAfterOf(error, this.#surroundings.clock.timeOfDay()), LONGEST_DELAY)
+    return Math.min(delay + asked, LONGEST_DELAY)
   }
 
   #wait(delay: number, error: unknown): Promise<void> {

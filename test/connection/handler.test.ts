@@ -81,6 +81,33 @@ describe.each(ROLES)('%s', (role) => {
     expect(log).toEqual([['open'], ['message', 'one'], ['message', 'two'], ['message', 'three']])
   })
 
+  test('takes no more messages after an async open than may be pending', async () => {
+    let open!: () => void
+    const finish: (() => void)[] = []
+    const { peer } = connectRaw(role, {
+      receiveHighWaterMark: 4,
+      handler: {
+        open: () =>
+          new Promise<void>((resolve) => {
+            open = resolve
+          }),
+        message: () => new Promise<void>((resolve) => finish.push(resolve)),
+      },
+    })
+    for (let number = 0; number < 20; number++) peer.send(TEXT, String(number))
+    await settle()
+    open()
+    await settle()
+    for (let number = 0; number < 20; number++) peer.send(TEXT, String(number))
+    await settle()
+    expect(finish.length).toBeLessThanOrEqual(5)
+    for (let turn = 0; turn < 40; turn++) {
+      for (const resolve of finish) resolve()
+      await settle()
+    }
+    expect(finish).toHaveLength(40)
+  })
+
   test('tells of the close when the line was cut while an async open was pending', async () => {
     const { log, handler } = recorder()
     let finish!: () => void

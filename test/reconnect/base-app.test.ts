@@ -428,11 +428,30 @@ describe('the outbox of an app', () => {
       throw new Error('mistake')
     }
     await expect(app.send('lost')).rejects.toMatchObject({ code: 'WS_OUTBOX_FULL' })
+    app.onDrop = async () => {
+      throw new Error('mistake')
+    }
+    await expect(app.send('lost')).rejects.toMatchObject({ code: 'WS_OUTBOX_FULL' })
     await app.close()
     await running
     expect(JSON.stringify(logger.lines)).toContain('overflow')
-    expect(logger.lines).toHaveLength(2)
+    expect(logger.lines).toHaveLength(3)
   })
+})
+
+test('an async onDrop among the options that fails is logged too', async () => {
+  const network = new MemoryNetwork()
+  network.script = ['never']
+  const logger = new MemoryLog()
+  const onDrop = async (): Promise<void> => {
+    throw new Error('mistake')
+  }
+  const app = new BaseApp('ws://x/', { logger, onDrop }, network.connect, network.surroundings)
+  const running = app.runForever({ reconnect })
+  void app.send('lost')
+  await app.close()
+  await running
+  expect(logger.lines).toEqual([['openline: onDrop of a WebSocketApp failed', new Error('mistake')]])
 })
 
 describe('callbacks among the options', () => {

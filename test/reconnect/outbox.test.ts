@@ -21,6 +21,17 @@ async function sendAll(outbox: Outbox): Promise<Sendable[]> {
   return sent
 }
 
+test('drops all that waits, even a source that cannot be let go of', async () => {
+  const drops: Sendable[] = []
+  const outbox = new Outbox({}, (message) => drops.push(message))
+  const locked = new ReadableStream<string>()
+  locked.getReader()
+  const outcomes = [outbox.add(locked, undefined), outbox.add('text', undefined)]
+  outbox.close()
+  expect(drops).toEqual([locked, 'text'])
+  for (const outcome of outcomes) await expect(outcome).rejects.toMatchObject({ code: 'WS_OUTBOX_CLOSED' })
+})
+
 describe('Outbox', () => {
   test('keeps messages in order, and says when they are taken', async () => {
     const { outbox } = make()

@@ -302,6 +302,25 @@ describe('Reconnector, after the machine has slept,', () => {
     expect(surroundings.sleepers.size).toBe(0)
   })
 
+  test('tries again at once when an attempt failed that slept too, but not sooner than the server says', async () => {
+    const surroundings = new FakeSurroundings()
+    const fail: ((error: unknown) => void)[] = []
+    surroundings.dial = () => new Promise((_resolve, reject) => fail.push(reject))
+    const engine = surroundings.engine()
+    const attempt = async (error: unknown, isAwakened: boolean): Promise<number | undefined> => {
+      const dialling = engine.dial().catch((error: unknown) => error)
+      if (isAwakened) surroundings.wake()
+      fail.pop()!(error)
+      return engine.judge(await dialling)
+    }
+    expect(await attempt(refused(), true)).toBe(0)
+    expect(await attempt(refused(), false)).toBe(100)
+    const headers = { 'retry-after': '7' }
+    const busy = new HandshakeRejectedError({ status: 503, statusText: '', headers, body: '' })
+    expect(await attempt(busy, true)).toBe(7000)
+    expect(surroundings.sleepers.size).toBe(0)
+  })
+
   async function slept(probe: FakeSurroundings['probe']): Promise<{
     surroundings: FakeSurroundings
     engine: ReturnType<FakeSurroundings['engine']>
