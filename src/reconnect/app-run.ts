@@ -6,6 +6,7 @@ import type { Sendable, SendOptions } from '../connection/sendable.ts'
 import { StateError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
 import type { Message } from '../protocol/message-collector.ts'
+import type { Clock } from '../timing/clock.ts'
 import type { AppErrorContext, DataContext, ReconnectedContext } from './app-callbacks.ts'
 import type { Outbox } from './outbox.ts'
 import type { Reconnector } from './reconnector.ts'
@@ -26,6 +27,7 @@ export interface AppHost {
 /** What a run is made of. */
 export interface AppRunInit {
   readonly host: AppHost
+  readonly clock: Clock
   /** Make the engine, which dials with this handler until the signal ends it all. */
   makeReconnector(handler: ConnectionHandler, signal: AbortSignal): Reconnector<Connection>
   readonly outbox: Outbox | undefined
@@ -45,6 +47,9 @@ interface Failure {
   readonly isError: boolean
 }
 
+/** How long `onOpen` may still take when the peer has ended the connection, in ms. */
+const LONGEST_OPENING = 10_000
+
 /** The reason with which a run stops when it is told to close; nobody gets to see it. */
 const CLOSED = Symbol('closed')
 
@@ -52,6 +57,7 @@ const CLOSED = Symbol('closed')
 export class AppRun {
   readonly outbox: Outbox | undefined
   readonly #host: AppHost
+  readonly #clock: Clock
   readonly #reconnects: boolean
   readonly #aborter = new AbortController()
   readonly #reconnector: Reconnector<Connection>
@@ -65,6 +71,8 @@ export class AppRun {
   #opening: { resolve(): void; reject(error: unknown): void } | undefined
   /** Resolves when all that came over the connection was told. */
   #told: Promise<void> | undefined
+  /** The connection whose `onOpen` is under way. */
+  #openingConnection: Connection | undefined
   /** The connection that is given what waited. */
   #flushing: Connection | undefined
   /** The message that is coming in pieces has begun. */
@@ -73,6 +81,7 @@ export class AppRun {
   constructor(init: AppRunInit) {
     this.outbox = init.outbox
     this.#host = init.host
+    this.#clock = init.clock
     this.#reconnects = init.reconnects
     this.#reconnector = init.makeReconnector(this.#handler(init.takesFragments), this.#aborter.signal)
   }
@@ -134,6 +143,9 @@ export class AppRun {
     const connection = this.#connection
     const { outbox } = this
     const canWait = outbox !== undefined && !this.#isClosing
+    // `onOpen` of a connection that has ended must not wait for the next one, which waits for it.
+    const opening = this.#openingConnection
+    if (opening !== undefined && opening.state !== 'open') return opening.send(message, options)
     if (connection !== undefined && this.#flushing !== connection) {
       // A connection that is ending takes nothing more; without another to come it says so itself.
       if (connection.state === 'open' || !canWait || !this.#reconnects) {
@@ -199,6 +211,7 @@ export class AppRun {
       return { error, phase: 'connect', isFinal, isError: true }
     }
     const told = this.#told
+    const opening = this.#opening
     this.#connection = connection
     this.#isWithinMessage = false
     // Told to close in the moment since it was open.
@@ -210,7 +223,11 @@ export class AppRun {
     const isFinal = !this.#reconnects || this.#isClosing || this.#reconnector.isWanted(info)
     const error = this.#reconnector.ended(info)
     // What came before the peer's end waits for onOpen, and is told before what follows; after our own it is dropped.
-    if (info.initiator === 'remote') await untilAborted(told, this.#aborter.signal).catch(ignore)
+    if (info.initiator === 'remote') {
+      const timer = this.#clock.setTimeout(() => opening?.resolve(), LONGEST_OPENING, true)
+      await untilAborted(told, this.#aborter.signal).catch(ignore)
+      this.#clock.clearTimeout(timer)
+    }
     return { error, phase: 'connection', isFinal, isError: !isOrdinaryClose(info.code) }
   }
 
@@ -218,6 +235,7 @@ export class AppRun {
   async #opened(connection: Connection): Promise<void> {
     const { attempt, downtime } = this.#reconnector
     const opening = this.#opening
+    this.#openingConnection = connection
     try {
       const pending = this.#guard(() =>
         downtime === undefined ? this.#host.onOpen() : this.#host.onReconnect({ attempt, downtime }),
@@ -228,6 +246,8 @@ export class AppRun {
       // `onError` threw too: the connection deals with it as with any handler that fails.
       opening?.reject(error)
       return
+    } finally {
+      if (this.#openingConnection === connection) this.#openingConnection = undefined
     }
     opening?.resolve()
     const { outbox } = this

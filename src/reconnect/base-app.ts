@@ -97,9 +97,9 @@ export class BaseApp implements AsyncDisposable {
   // --- what is told ---
 
   /**
-   * The connection is open. While a promise that this returns is pending, messages wait, and so do the outbox and what
-   * follows when the peer ends the connection: it may wait for `send()`, whose messages go out before those of the outbox,
-   * but never for a message.
+   * The connection is open. While a promise that this returns is pending, messages wait, and so do the outbox and, for 10 s,
+   * what follows when the peer ends the connection: it may wait for `send()`, whose messages go out before those of the
+   * outbox, but never for a message.
    */
   onOpen(): void | Promise<void> {
     return this.#callbacks.onOpen?.(this)
@@ -240,6 +240,7 @@ export class BaseApp implements AsyncDisposable {
     const onDrop: OnDrop = (message, reason) => this.#drop(message, reason)
     return new AppRun({
       host: this,
+      clock,
       outbox: outbox === false ? undefined : new Outbox(outbox === true ? {} : outbox, onDrop),
       reconnects,
       takesFragments:

@@ -79,6 +79,43 @@ describe('onOpen that takes its time', () => {
     expect(await running).toEqual({ errored: false })
   })
 
+  test('is not waited for any longer 10 s after the connection was lost', async () => {
+    const network = new MemoryNetwork()
+    const app = new Slow(network)
+    const running = app.runForever({ reconnect })
+    await network.clock.advance(0)
+    network.last.cut()
+    await network.clock.advance(9999)
+    expect(network.dialled).toHaveLength(1)
+    await network.clock.advance(101)
+    expect(network.dialled).toHaveLength(2)
+    await app.close()
+    expect(await running).toEqual({ errored: false })
+  })
+
+  test('ends with its connection when it sends: it must not wait for the next one', async () => {
+    const network = new MemoryNetwork()
+    class Ticking extends App {
+      override async onOpen(): Promise<void> {
+        this.events.push('open')
+        for (;;) {
+          await new Promise((resolve) => setImmediate(resolve))
+          await this.send('tick')
+        }
+      }
+    }
+    const app = new Ticking(network)
+    const running = app.runForever({ reconnect })
+    await network.clock.advance(0)
+    network.last.cut()
+    await network.clock.advance(100)
+    expect(network.dialled).toHaveLength(2)
+    expect(app.events.filter((event) => event === 'open')).toHaveLength(2)
+    expect(app.waiting.messages).toBe(0)
+    await app.close()
+    await running
+  })
+
   test('does not keep close() from ending the run, before or after the connection was lost', async () => {
     for (const isLost of [false, true]) {
       const network = new MemoryNetwork()
