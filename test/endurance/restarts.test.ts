@@ -32,8 +32,13 @@ async function startServer(port: number): Promise<[ChildProcess, number]> {
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
+interface Measure {
+  readonly heap: number
+  readonly handles: number
+}
+
 /** The memory and the handles that are in use after all that can go is gone. */
-async function measure(): Promise<{ heap: number; handles: number }> {
+async function measure(): Promise<Measure> {
   for (let round = 0; round < 4; round++) {
     collectGarbage()
     await new Promise((resolve) => setTimeout(resolve, 50))
@@ -89,7 +94,8 @@ test('1,000 clients come back from 20 restarts, spread, and leave nothing behind
   }
   await allWelcomed()
 
-  let early: { heap: number; handles: number } | undefined
+  const early: Measure[] = []
+  const late: Measure[] = []
   for (let restart = 1; restart <= RESTARTS; restart++) {
     welcomed = 0
     attempts = []
@@ -108,11 +114,17 @@ test('1,000 clients come back from 20 restarts, spread, and leave nothing behind
       expect(share).toBeLessThan(0.2 * CLIENTS)
     }
     expect(attempts.length).toBeGreaterThanOrEqual(CLIENTS)
-    if (restart === 3) early = await measure()
+    // Three of each: what the engine itself keeps for a while goes up and down by as much as we look for.
+    if (restart >= 3 && restart < 6) early.push(await measure())
+    if (restart > RESTARTS - 3) late.push(await measure())
   }
-  const late = await measure()
-  expect(late.handles).toBeLessThanOrEqual(early!.handles + 5)
-  expect(late.heap - early!.heap).toBeLessThan(CLIENTS * 1024)
+  const most = (measures: Measure[], kind: keyof Measure): number =>
+    Math.max(...measures.map((one) => one[kind]))
+  const least = (measures: Measure[], kind: keyof Measure): number =>
+    Math.min(...measures.map((one) => one[kind]))
+  expect(least(late, 'handles')).toBeLessThanOrEqual(most(early, 'handles') + 5)
+  // Anything that each loss left behind for each client, were it 64 bytes, would be more.
+  expect(least(late, 'heap') - most(early, 'heap')).toBeLessThan((RESTARTS - 5) * CLIENTS * 64)
 
   const ended = performance.now()
   aborter.abort('done')
