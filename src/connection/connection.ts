@@ -240,6 +240,20 @@ export class Connection<Data = unknown> implements AsyncIterable<Message>, Async
   }
 }
 
+// What `console.log` shows: the headers of the handshake hold credentials, which do not belong into logs.
+Object.defineProperty(Connection.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(
+    this: Connection,
+    _depth: unknown,
+    options: object,
+    inspect: (value: unknown, options: object) => string,
+  ) {
+    const { role, state, subprotocol, extensions, localAddress, remoteAddress } = this
+    const shown = { role, state, subprotocol, extensions, localAddress, remoteAddress }
+    return `Connection ${inspect(shown, options)}`
+  },
+})
+
 function rejectedReceive(): Promise<never> {
   return Promise.reject(new StateError('WS_RECEIVE_WITH_HANDLER'))
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
 import { Connection } from '../../src/connection/connection.ts'
 import { ConnectionClosedError, StateError } from '../../src/errors.ts'
@@ -572,6 +573,14 @@ describe.each(ROLES)('%s', (role) => {
     expect(another.extensions).toBe('permessage-deflate')
     another.data = { user: 'grace' }
     expect(another.data.user).toBe('grace')
+  })
+
+  test('shows no headers to console.log: they hold credentials', () => {
+    const { connection } = connectRaw(role)
+    const shown = inspect(connection)
+    expect(shown).toContain(`role: '${role}'`)
+    expect(shown).toContain("state: 'open'")
+    expect(shown).not.toMatch(/header|request|response/)
   })
 
   test('has an id of its own that stays', () => {
