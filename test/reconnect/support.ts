@@ -1,6 +1,7 @@
 // Connections that exist only in the memory of a test.
 
 import type { ConnectOptions } from '../../src/client/options.ts'
+import { NOTHING_MEASURED } from '../../src/connection/diagnosis.ts'
 import type { CloseFacts, CloseInfo } from '../../src/protocol/close-code.ts'
 import type { Attempt, Connect } from '../../src/reconnect/attempt.ts'
 import type { ClientSurroundings } from '../../src/reconnect/make-reconnection.ts'
@@ -16,17 +17,7 @@ import type { WakeUps } from '../../src/timing/sleep-watch.ts'
 
 /** Facts of an end of which nothing is known. */
 export const NO_FACTS: CloseFacts = {
-  openFor: undefined,
-  sinceReceived: undefined,
-  sinceSent: undefined,
-  sincePing: undefined,
-  sincePong: undefined,
-  sincePeerPing: undefined,
-  latency: undefined,
-  smoothedLatency: undefined,
-  unsent: undefined,
-  wasReadingPaused: false,
-  stoodStill: undefined,
+  ...NOTHING_MEASURED,
   limit: undefined,
   systemError: undefined,
   cause: undefined,
