@@ -14,9 +14,12 @@ function faceOf(object: object): string[] {
   return [...names].map(String).sort()
 }
 
+// What only the console of Node asks for.
+const INSPECT = String(Symbol.for('nodejs.util.inspect.custom'))
+
 test('has every property and method that a connection on Node has', async () => {
   const { connection } = await openInBrowser()
-  const names = new Set(faceOf(connection))
+  const names = new Set([...faceOf(connection), INSPECT])
   expect(faceOf(Connection.prototype).filter((name) => !names.has(name))).toEqual([])
   expect(connection).toBeInstanceOf(BrowserConnection)
 })
