@@ -108,6 +108,7 @@ describe('onOpen that takes its time', () => {
     const running = app.runForever({ reconnect })
     await network.clock.advance(0)
     network.last.cut()
+    await network.clock.advance(0)
     await network.clock.advance(100)
     expect(network.dialled).toHaveLength(2)
     expect(app.events.filter((event) => event === 'open')).toHaveLength(2)

@@ -91,6 +91,7 @@ describe('an app that reconnects', () => {
     const running = app.runForever({ reconnect: 50 })
     await rest(network)
     void network.last.server.close(1001)
+    await rest(network)
     await network.clock.advance(100)
     expect(app.events).toEqual(['open', 'open'])
     await app.close()
