@@ -1,7 +1,7 @@
 // The engine of a client that stays: attempts, the judgement of failures, and the waiting in between. It knows neither
 // sockets nor WebSockets: how to dial is an argument.
 
-import { LONGEST_DELAY } from '../checks.ts'
+import { follow, LONGEST_DELAY } from '../checks.ts'
 import { ConnectionClosedError } from '../errors.ts'
 import type { CloseInfo } from '../protocol/close-code.ts'
 import type { Clock } from '../timing/clock.ts'
@@ -203,10 +203,9 @@ export class Reconnector<Connection extends Reconnectable> {
       const end = (settle: () => void): void => {
         clock.clearTimeout(timer)
         unsubscribe()
-        this.#signal.removeEventListener('abort', onAbort)
+        unfollow()
         settle()
       }
-      const onAbort = (): void => end(() => reject(this.#signal.reason))
       // While it waits there is no socket that would keep the process alive.
       let timer = clock.setTimeout(() => end(resolve), delay, true)
       const unsubscribe = wakeUps.subscribe(() => {
@@ -220,7 +219,7 @@ export class Reconnector<Connection extends Reconnectable> {
         clock.clearTimeout(timer)
         timer = clock.setTimeout(() => end(resolve), left, true)
       })
-      this.#signal.addEventListener('abort', onAbort)
+      const unfollow = follow(this.#signal, (reason) => end(() => reject(reason)))
     })
   }
 
