@@ -48,7 +48,18 @@ export function authorize(credentials: Credentials | undefined): string | undefi
   if (credentials === undefined) return undefined
   if ('token' in credentials) return `Bearer ${credentials.token}`
   if (credentials.scheme === 'digest') return undefined
-  return `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
+  return basic(credentials)
+}
+
+/** Give the value of a header with Basic credentials, for a server or a proxy (RFC 7617 section 2). */
+export function basic({
+  username,
+  password,
+}: {
+  readonly username: string
+  readonly password: string
+}): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
 /**

@@ -1,10 +1,10 @@
 // The step through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), on a stream that leads to the proxy.
 
-import { Buffer } from 'node:buffer'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { HandshakeError, printable } from '../errors.ts'
 import { assertHeader } from '../handshake/http1.ts'
+import { basic } from './credentials.ts'
 import { describePlace } from './dial-tcp.ts'
 import { MAX_HEADER_SIZE } from './handshake-http1.ts'
 import type { Opening } from './opening.ts'
@@ -20,8 +20,7 @@ export function buildConnectHeaders(
   const names = new Set(proxy.headers.map(([name]) => String(name).toLowerCase()))
   if (userAgent !== undefined && !names.has('user-agent')) headers.push(['User-Agent', userAgent])
   if ((proxy.username !== '' || proxy.password !== '') && !names.has('proxy-authorization')) {
-    const user = Buffer.from(`${proxy.username}:${proxy.password}`).toString('base64')
-    headers.push(['Proxy-Authorization', `Basic ${user}`])
+    headers.push(['Proxy-Authorization', basic(proxy)])
   }
   for (const [name, value] of proxy.headers) {
     if (RESERVED.has(String(name).toLowerCase())) {
