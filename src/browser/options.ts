@@ -3,8 +3,10 @@
 import { checkCount, checkDuration, checkSignal } from '../checks.ts'
 import type { ConnectOptions } from '../client/options.ts'
 import {
+  checkHandler,
   checkStreamSize,
   type PortableOptions,
+  resolveOpenTimeout,
   resolvePortableOptions,
 } from '../connection/portable-options.ts'
 import { assertSubprotocols } from '../handshake/subprotocol.ts'
@@ -20,9 +22,6 @@ export interface BrowserOptions extends PortableOptions {
   readonly openTimeout: number
   readonly signal: AbortSignal | undefined
 }
-
-/** 10 s, as on Node: more than a slow TLS handshake across the world takes. */
-const OPEN_TIMEOUT = 10_000
 
 interface Refusal {
   /** Tell whether a value asks for nothing that a browser would not do anyway. */
@@ -94,11 +93,8 @@ export function resolveBrowserOptions<Data>(options: ConnectOptions<Data>): Brow
   }
   const { handler, subprotocols = [], signal } = options
   assertSubprotocols(subprotocols)
-  const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
-  if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
-  if (handler !== undefined && (typeof handler !== 'object' || handler === null)) {
-    throw new TypeError('handler must be an object with open, message, close …')
-  }
+  const openTimeout = resolveOpenTimeout(options.openTimeout)
+  checkHandler(handler)
   checkSignal(signal)
   const maxMessageSize = checkCount('maxMessageSize', options.maxMessageSize ?? CLIENT_MAX_MESSAGE_SIZE, 0)
   return {

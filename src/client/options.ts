@@ -3,13 +3,14 @@
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls'
-import { checkCount, checkDuration, checkSignal } from '../checks.ts'
+import { checkCount, checkSignal } from '../checks.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import {
   type ConnectionOptions,
   type ResolvedConnectionOptions,
   resolveConnectionOptions,
 } from '../connection/options.ts'
+import { checkHandler, resolveOpenTimeout } from '../connection/portable-options.ts'
 import { assertSubprotocols } from '../handshake/subprotocol.ts'
 import { type CookieJar, checkCookies } from './cookies.ts'
 import { type Credentials, checkCredentials } from './credentials.ts'
@@ -107,8 +108,6 @@ export interface ResolvedConnectOptions {
   readonly signal: AbortSignal | undefined
 }
 
-/** 10 s: more than a slow TLS handshake across the world takes. */
-const OPEN_TIMEOUT = 10_000
 /** As in Python's websockets: more than any chain that leads somewhere. */
 const MAX_REDIRECTS = 10
 
@@ -116,12 +115,9 @@ const MAX_REDIRECTS = 10
 export function resolveConnectOptions<Data>(options: ConnectOptions<Data>): ResolvedConnectOptions {
   assertSubprotocols(options.subprotocols ?? [])
   const userAgent = options.userAgent ?? 'openline'
-  const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
-  if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
+  const openTimeout = resolveOpenTimeout(options.openTimeout)
   const { handler, headers = {}, tls = {}, credentials, cookies = false, proxy, socket } = options
-  if (handler !== undefined && (typeof handler !== 'object' || handler === null)) {
-    throw new TypeError('handler must be an object with open, message, close …')
-  }
+  checkHandler(handler)
   if (typeof tls !== 'object' || tls === null) {
     throw new TypeError('tls must be an object of options such as ca')
   }

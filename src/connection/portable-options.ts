@@ -16,6 +16,8 @@ export interface PortableOptions {
   readonly logger: Logger
 }
 
+/** More than a slow TLS handshake across the world takes, and short enough that clients which hang cannot pile up. */
+const OPEN_TIMEOUT = 10_000
 const CLOSE_TIMEOUT = 10_000
 const RECEIVE_HIGH_WATER_MARK = 16
 const SEND_HIGH_WATER_MARK = 64 * 1024
@@ -42,6 +44,21 @@ export function resolvePortableOptions(options: ConnectionOptions): PortableOpti
     sendHighWaterMark: checkCount('sendHighWaterMark', options.sendHighWaterMark ?? SEND_HIGH_WATER_MARK, 0),
     maxBufferedAmount: checkCount('maxBufferedAmount', options.maxBufferedAmount ?? MAX_BUFFERED_AMOUNT, 0),
     logger,
+  }
+}
+
+/** Fill in the default of `openTimeout`. Throw a TypeError or RangeError that names it, for `false` too. */
+export function resolveOpenTimeout(value: number | undefined): number {
+  const openTimeout = checkDuration('openTimeout', value ?? OPEN_TIMEOUT)
+  // Without an end, servers that never answer, and clients that never finish their handshake, would hold their sockets.
+  if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
+  return openTimeout
+}
+
+/** Throw a TypeError unless this is a handler object, or none. */
+export function checkHandler(handler: object | undefined): void {
+  if (handler !== undefined && (typeof handler !== 'object' || handler === null)) {
+    throw new TypeError('handler must be an object with open, message, close …')
   }
 }
 

@@ -1,11 +1,12 @@
 // One attempt to connect, with what it may need anew: a URL, headers, a token that has to be fetched.
 
-import { checkDuration, follow } from '../checks.ts'
+import { follow } from '../checks.ts'
 import type { Credentials } from '../client/credentials.ts'
 import type { HeaderSource } from '../client/headers.ts'
 import type { ConnectOptions } from '../client/options.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
+import { resolveOpenTimeout } from '../connection/portable-options.ts'
 import { WebSocketTimeoutError } from '../errors.ts'
 import type { Clock } from '../timing/clock.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -34,9 +35,6 @@ export interface AttemptOptions<Data = unknown>
 /** Open a connection, as `connect()` does. */
 export type Connect = <Data>(url: string | URL, options: ConnectOptions<Data>) => Promise<Connection<Data>>
 
-// As that of connect(): what the functions take is a part of opening too.
-const OPEN_TIMEOUT = 10_000
-
 /** Ask what this attempt needs, and connect. Rejects as `connect()` does, and with what a function threw. */
 export async function connectOnce<Data>(
   connect: Connect,
@@ -46,10 +44,9 @@ export async function connectOnce<Data>(
   attempt: Attempt,
   handler?: ConnectionHandler<Data>,
 ): Promise<Connection<Data>> {
-  const { credentials, headers, subprotocols, openTimeout = OPEN_TIMEOUT, ...others } = options
-  if (checkDuration('openTimeout', openTimeout) === Number.POSITIVE_INFINITY) {
-    throw new TypeError('openTimeout must be a number of ms')
-  }
+  const { credentials, headers, subprotocols, ...others } = options
+  // What the functions take is a part of opening too.
+  const openTimeout = resolveOpenTimeout(options.openTimeout)
   const began = clock.now()
   const aborter = new AbortController()
   const unfollow = follow(attempt.signal, (reason) => aborter.abort(reason))

@@ -2,7 +2,6 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { TlsOptions } from 'node:tls'
-import { checkDuration } from '../checks.ts'
 import type { Connection } from '../connection/connection.ts'
 import type { ConnectionHandler } from '../connection/handler.ts'
 import {
@@ -10,6 +9,7 @@ import {
   type ResolvedConnectionOptions,
   resolveConnectionOptions,
 } from '../connection/options.ts'
+import { resolveOpenTimeout } from '../connection/portable-options.ts'
 import { formatResponse } from '../handshake/http1.ts'
 import { assertOriginPolicy, type OriginPolicy } from '../handshake/origin.ts'
 import { assertSubprotocols } from '../handshake/subprotocol.ts'
@@ -118,9 +118,6 @@ export interface ResolvedUpgradeOptions<Data> {
   readonly openTimeout: number
 }
 
-/** 10 s: a handshake takes milliseconds, and whoever needs longer only holds a socket. */
-const OPEN_TIMEOUT = 10_000
-
 // The key of RFC 6455 section 1.3: any will do to try out a response.
 const TRIAL_KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 
@@ -136,9 +133,7 @@ export function resolveUpgradeOptions<Data>(options: UpgradeOptions<Data>): Reso
   }
   const headers = Object.entries(options.headers ?? {})
   formatResponse({ key: TRIAL_KEY, subprotocol: undefined, extensions: '', headers })
-  const openTimeout = checkDuration('openTimeout', options.openTimeout ?? OPEN_TIMEOUT)
-  // Without an end, clients that never finish their handshake would hold their sockets for ever.
-  if (openTimeout === Number.POSITIVE_INFINITY) throw new TypeError('openTimeout must be a number of ms')
+  const openTimeout = resolveOpenTimeout(options.openTimeout)
   return {
     connection: resolveConnectionOptions(options, 'server'),
     onHandshake: options.onHandshake,

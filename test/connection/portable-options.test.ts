@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { checkStreamSize, resolvePortableOptions } from '../../src/connection/portable-options.ts'
+import {
+  checkHandler,
+  checkStreamSize,
+  resolveOpenTimeout,
+  resolvePortableOptions,
+} from '../../src/connection/portable-options.ts'
 
 test('has a default for each option', () => {
   expect(resolvePortableOptions({})).toEqual({
@@ -48,5 +53,26 @@ describe('checkStreamSize', () => {
     expect(checkStreamSize(Number.POSITIVE_INFINITY, 10)).toBe(Number.POSITIVE_INFINITY)
     expect(() => checkStreamSize(9, 10)).toThrow('maxStreamSize (9) must be at least maxMessageSize (10)')
     expect(() => checkStreamSize(10.5, 10)).toThrow('maxStreamSize must be a whole number')
+  })
+})
+
+describe('resolveOpenTimeout', () => {
+  test('fills in 10 s, and takes no time without an end', () => {
+    expect(resolveOpenTimeout(undefined)).toBe(10_000)
+    expect(resolveOpenTimeout(5)).toBe(5)
+    expect(() => resolveOpenTimeout(false as never)).toThrow(
+      new TypeError('openTimeout must be a number of ms'),
+    )
+    expect(() => resolveOpenTimeout(0)).toThrow('openTimeout must be above 0')
+  })
+})
+
+describe('checkHandler', () => {
+  test('takes an object, or none', () => {
+    expect(() => checkHandler(undefined)).not.toThrow()
+    expect(() => checkHandler({})).not.toThrow()
+    for (const wrong of [null, () => {}, 'open']) {
+      expect(() => checkHandler(wrong as never)).toThrow('handler must be an object')
+    }
   })
 })
