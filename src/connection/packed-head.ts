@@ -2,9 +2,30 @@
 // unpacked when somebody asks. Thousands of idle connections have heads that nobody looks at.
 
 import { type HeaderMap, headerValue } from '../handshake/http1.ts'
+import { readRequestHead } from '../handshake/request-head.ts'
 import type { HandshakeRequest } from './connection.ts'
 
-/** Keep the request of a handshake. */
+/** Keep a request as the text from which `readRequestHead` has read it. */
+export class RequestText implements HandshakeRequest {
+  readonly #text: string
+  #headers: HandshakeRequest['headers'] | undefined
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  get target(): string {
+    const start = this.#text.indexOf(' ') + 1
+    return this.#text.slice(start, this.#text.indexOf(' ', start))
+  }
+
+  get headers(): HandshakeRequest['headers'] {
+    this.#headers ??= readRequestHead(this.#text, Number.POSITIVE_INFINITY)!.headers
+    return this.#headers
+  }
+}
+
+/** Keep a request that others have parsed. */
 export class PackedRequest implements HandshakeRequest {
   readonly target: string
   #packed: string

@@ -33,6 +33,7 @@ export function selectSubprotocol(
   supported: readonly string[],
   offered: readonly string[],
 ): string | undefined {
+  if (supported.length === 0 || offered.length === 0) return undefined
   // A set, because the offered list is the peer's and may be long.
   const names = new Set(offered)
   return supported.find((name) => names.has(name))

@@ -7,7 +7,6 @@ import { Connection, type HandshakeResponse } from '../connection/connection.ts'
 import { acceptExtensions } from '../connection/extensions.ts'
 import { handlerFailed } from '../connection/handler.ts'
 import { Link } from '../connection/link.ts'
-import { PackedRequest } from '../connection/packed-head.ts'
 import { reportError } from '../connection/report-error.ts'
 import { ConnectionClosedError, HandshakeError, quoteForMessage } from '../errors.ts'
 import { type ClientHandshake, checkRequest, formatResponse } from '../handshake/http1.ts'
@@ -23,11 +22,9 @@ import { SocketTransport } from '../transport/socket-transport.ts'
 import { acceptValue } from './accept-value.ts'
 import type { CloseOptions } from './close-options.ts'
 import type { IncomingHandshake, ResolvedUpgradeOptions, ServerHandler } from './options.ts'
+import { parsedRequest, type ReceivedRequest } from './received-request.ts'
 import { refuse, refuseWithResponse } from './rejection.ts'
 import { requestUrl } from './request-url.ts'
-
-/** The most header lines of a request: 100. Browsers send about 15; a parser's time grows with each. */
-export const MAX_HEADERS = 100
 
 /** Accept handshakes. */
 export class Acceptor<Data> {
@@ -56,30 +53,35 @@ export class Acceptor<Data> {
     return this.#connections
   }
 
-  /** Answer a handshake; never throws, whatever the request is like. */
+  /** Answer a handshake that node:http has parsed; never throws, whatever the request is like. */
   accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    beginTurn()
-    try {
-      this.#accept(request, socket, head)
-    } finally {
-      endTurn()
-    }
-  }
-
-  #accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     if (awaitsResponse(request)) {
       // Its bytes would come in between our frames. Only an attacker sends a handshake before the answer is there.
       socket.destroy()
       return
     }
-    const transport = new SocketTransport(socket, head, engine.kernel)
+    beginTurn()
+    try {
+      this.acceptFrom(parsedRequest(request), socket, new SocketTransport(socket, head, engine.kernel))
+    } finally {
+      endTurn()
+    }
+  }
+
+  /** Answer a handshake on a transport that was not started; what is flushed at the end of the turn. Never throws. */
+  acceptFrom(request: ReceivedRequest, socket: Duplex, transport: SocketTransport): void {
     const observer = observeRequest(request, socket, this.#options.connection.trace)
     try {
       const handshake = this.#judge(request, socket)
       const { onHandshake } = this.#options
-      if (onHandshake === undefined) this.#open(request, transport, handshake, undefined as Data, observer)
-      else void this.#decide(request, socket, transport, handshake, observer)
+      if (onHandshake === undefined) {
+        this.#open(request, transport, handshake, undefined as Data, observer)
+      } else {
+        transport.rewind()
+        void this.#decide(request, socket, transport, handshake, observer)
+      }
     } catch (error) {
+      transport.rewind()
       if (isVerdict(error)) refuse(socket, error)
       else this.#fail(socket, error, 'a handshake failed')
     }
@@ -93,21 +95,10 @@ export class Acceptor<Data> {
   }
 
   /** Throw a HandshakeError when the request must be refused. */
-  #judge(request: IncomingMessage, socket: Duplex): ClientHandshake {
+  #judge(request: ReceivedRequest, socket: Duplex): ClientHandshake {
     if (this.#isClosing) throw serverIsClosing()
-    const count = request.rawHeaders.length >> 1
-    if (count > MAX_HEADERS) {
-      throw new HandshakeError({ code: 'WS_TOO_MANY_HEADERS', detail: `${count} headers`, status: 431 })
-    }
-    if (countHosts(request.rawHeaders) > 1) {
-      throw new HandshakeError({ code: 'WS_DUPLICATE_HEADER', detail: 'Host', status: 400 })
-    }
-    const handshake = checkRequest({
-      method: request.method ?? '',
-      httpVersion: request.httpVersion,
-      target: request.url ?? '/',
-      headers: request.headers,
-    })
+    request.checkLines()
+    const handshake = checkRequest(request)
     const { host, origin } = handshake
     if (!isHostAllowed(host, this.#options.hosts)) {
       throw new HandshakeError({ code: 'WS_HOST_REFUSED', detail: quoteForMessage(host), status: 403 })
@@ -134,7 +125,7 @@ export class Acceptor<Data> {
 
   /** Ask onHandshake, which may take its time. */
   async #decide(
-    request: IncomingMessage,
+    request: ReceivedRequest,
     socket: Duplex,
     transport: SocketTransport,
     handshake: ClientHandshake,
@@ -170,7 +161,9 @@ export class Acceptor<Data> {
       this.#deciding.delete(onStop)
     }
     try {
-      const decision = await onHandshake!(describeHandshake(request, handshake, controller.signal))
+      const decision = await onHandshake!(
+        describeHandshake(request, transport.remoteAddress?.host, handshake, controller.signal),
+      )
       if (controller.signal.aborted) return
       if (decision === false) {
         await refuseWithResponse(socket, new Response('onHandshake refused\n', { status: 403 }))
@@ -190,7 +183,7 @@ export class Acceptor<Data> {
   }
 
   #open(
-    request: IncomingMessage,
+    request: ReceivedRequest,
     transport: SocketTransport,
     handshake: ClientHandshake,
     data: Data,
@@ -218,7 +211,7 @@ export class Acceptor<Data> {
     })
     const connection = new Connection<Data>({
       link,
-      request: new PackedRequest(request.url ?? '/', request.headers),
+      request: request.keep(),
       response: this.#response,
       subprotocol,
       extensions: extensions.header,
@@ -283,11 +276,11 @@ async function runHandler<Data>(
 const badUrls = new WeakSet<object>()
 
 function describeHandshake(
-  request: IncomingMessage,
+  { target, headers }: ReceivedRequest,
+  remoteAddress: string | undefined,
   handshake: ClientHandshake,
   signal: AbortSignal,
 ): IncomingHandshake {
-  const target = request.url ?? '/'
   return {
     target,
     get url() {
@@ -300,10 +293,10 @@ function describeHandshake(
         throw error
       }
     },
-    headers: request.headers,
+    headers,
     origin: handshake.origin,
     subprotocols: handshake.subprotocols,
-    remoteAddress: request.socket.remoteAddress,
+    remoteAddress,
     signal,
   }
 }
@@ -316,15 +309,6 @@ function isVerdict(error: unknown): error is HandshakeError {
 /** Recognise a Response, also one of another realm or of the package undici: taken for data it would let in. */
 function isResponse(value: unknown): value is Response {
   return value instanceof Response || Object.prototype.toString.call(value) === '[object Response]'
-}
-
-/** Count the Host headers. Node shows the first and drops the others, where a proxy may go by the last. */
-function countHosts(rawHeaders: readonly string[]): number {
-  let count = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]!.toLowerCase() === 'host') count++
-  }
-  return count
 }
 
 /** Tell whether an earlier request on the same socket has no complete answer yet. */

@@ -5,13 +5,13 @@ import { createServer as createHttpsServer } from 'node:https'
 import { reportError } from '../connection/report-error.ts'
 import { listHasToken } from '../handshake/header-grammar.ts'
 import { prepareSockets } from '../transport/socket-transport.ts'
-import { Acceptor, MAX_HEADERS } from './acceptor.ts'
+import { Acceptor } from './acceptor.ts'
+import { HeadReader, MAX_HEADER_SIZE } from './head-reader.ts'
 import { answerRequest, answerUpgradeRequired } from './http-request.ts'
 import { assertHandler, resolveUpgradeOptions, type ServeOptions, type ServerHandler } from './options.ts'
+import { MAX_HEADERS } from './received-request.ts'
 import { Server } from './server.ts'
 
-/** 16 KiB of headers: what Node takes by default, and twice what proxies let through. */
-const MAX_HEADER_SIZE = 16 * 1024
 /** 60 s for a whole request with its body: enough for a form on a slow line. Without an end, bodies that come drop
  * by drop would hold their sockets for ever. */
 const REQUEST_TIMEOUT = 60_000
@@ -70,12 +70,13 @@ export async function serve<Data = unknown>(
     else void answerRequest(request, response, onRequest, logger)
   })
   await prepareSockets()
+  const reader = HeadReader.install(http, acceptor, openTimeout)
   await listen(http, options)
   // What goes wrong with accepting must not end the process.
   http.on('error', (error) => {
     reportError(logger, 'the server could not accept a connection', error)
   })
-  const server = new Server(http, acceptor, tls !== undefined)
+  const server = new Server(http, acceptor, reader, tls !== undefined)
   if (signal?.aborted) {
     await server.close()
     throw signal.reason

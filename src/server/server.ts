@@ -5,11 +5,13 @@ import type { Socket } from 'node:net'
 import type { Connection } from '../connection/connection.ts'
 import type { Acceptor } from './acceptor.ts'
 import { type CloseOptions, resolveCloseOptions } from './close-options.ts'
+import type { HeadReader } from './head-reader.ts'
 
 /** Serve WebSocket connections; made by `serve`. */
 export class Server<Data = unknown> implements AsyncDisposable {
   readonly #http: HttpServer
   readonly #acceptor: Acceptor<Data>
+  readonly #reader: HeadReader<Data> | undefined
   readonly #isSecure: boolean
   readonly #path: string | undefined
   readonly #port: number
@@ -20,9 +22,15 @@ export class Server<Data = unknown> implements AsyncDisposable {
   readonly #closed: Promise<void>
 
   /** @internal */
-  constructor(http: HttpServer, acceptor: Acceptor<Data>, isSecure: boolean) {
+  constructor(
+    http: HttpServer,
+    acceptor: Acceptor<Data>,
+    reader: HeadReader<Data> | undefined,
+    isSecure: boolean,
+  ) {
     this.#http = http
     this.#acceptor = acceptor
+    this.#reader = reader
     this.#isSecure = isSecure
     const address = http.address()
     this.#path = typeof address === 'string' ? address : undefined
@@ -89,6 +97,7 @@ export class Server<Data = unknown> implements AsyncDisposable {
     this.#acceptor.beginClosing()
     this.#http.close()
     this.#http.closeIdleConnections()
+    this.#reader?.close()
     await this.#acceptor.closeAll(options)
     this.#http.closeAllConnections()
     for (const socket of this.#sockets) socket.destroy()

@@ -1,22 +1,28 @@
 // The handshakes of servers that are being watched. A server answers in several places; all of them know the socket.
 
-import type { IncomingMessage } from 'node:http'
 import type { TraceOptions } from '../connection/trace-options.ts'
 import { type Observer, observe } from './observer.ts'
 
 const observers = new WeakMap<object, Observer>()
 
+/** The head of a request with its lines as they came. */
+export interface WatchedRequest {
+  readonly method: string
+  readonly target: string
+  readonly httpVersion: string
+  lines(): [string, string][]
+}
+
 /** Begin to watch a handshake that came over a socket; `undefined` when nobody wants to know of it. */
 export function observeRequest(
-  request: IncomingMessage,
+  request: WatchedRequest,
   socket: object,
   trace: boolean | TraceOptions | undefined,
 ): Observer | undefined {
   const observer = observe('server', trace)
   if (observer === undefined) return undefined
   observers.set(socket, observer)
-  const { method = '', url = '', rawHeaders, httpVersion } = request
-  observer.request(method, url, headerLines(rawHeaders), httpVersion)
+  observer.request(request.method, request.target, request.lines(), request.httpVersion)
   return observer
 }
 

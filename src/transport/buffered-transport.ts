@@ -1,6 +1,5 @@
 // The writing half that all transports share: frames are gathered in memory and leave in one write.
 
-import { Buffer } from 'node:buffer'
 import { allocateMessage } from '../kernel/message-memory.ts'
 import type { Output } from '../protocol/output.ts'
 import { flushAll, flushLater, readFlushTime } from './flush-queue.ts'
@@ -105,8 +104,7 @@ export abstract class BufferedTransport implements Output {
   /** Write what stands before the frames: the head of an HTTP message. */
   writeLatin1(text: string): void {
     const offset = this.reserve(text.length)
-    const { buffer, byteOffset } = this.bytes
-    Buffer.from(buffer, byteOffset + offset, text.length).write(text, 'latin1')
+    for (let index = 0; index < text.length; index++) this.bytes[offset + index] = text.charCodeAt(index)
     this.commit(offset + text.length)
   }
 

@@ -3,6 +3,7 @@
 // accepted. These are internals of Node, so they are found by feature, tried out once before they are trusted,
 // and `OPENLINE_SHARED_READ=off` turns them off. Without them sockets deliver by 'data' events.
 
+import { Buffer } from 'node:buffer'
 import { Socket } from 'node:net'
 import { runLoopbackTrial } from './loopback-trial.ts'
 
@@ -34,9 +35,10 @@ function attach(found: ReadSymbols, socket: Socket, buffer: Uint8Array, callback
   const internals = socket as unknown as SocketInternals
   const handle = internals._handle
   if (typeof handle?.useUserBuffer !== 'function') return false
+  const isAttached = internals[found.buffer] === buffer
   internals[found.buffer] = buffer
   internals[found.callback] = callback
-  handle.useUserBuffer(buffer)
+  if (!isAttached) handle.useUserBuffer(buffer)
   return true
 }
 
@@ -49,9 +51,24 @@ export function trySharedRead(): Promise<boolean> {
   return trial
 }
 
+/** Tell whether sockets can; false before the trial. */
+export function canReadShared(): boolean {
+  return isTrusted
+}
+
 /** Let the socket read into `buffer`; false where that is not possible. */
 export function attachSharedRead(socket: Socket, buffer: Uint8Array, callback: ReadCallback): boolean {
   return isTrusted && symbols !== undefined && attach(symbols, socket, buffer, callback)
+}
+
+/** Have the socket's stream deliver again what is read: as copies, since a handle keeps its buffer. */
+export function returnReads(socket: Socket): void {
+  if (symbols !== undefined) (socket as unknown as SocketInternals)[symbols.callback] = pushRead
+}
+
+function pushRead(this: Socket, length: number): boolean {
+  const buffer = (this as unknown as SocketInternals)[symbols!.buffer] as Uint8Array
+  return this.push(Buffer.from(buffer.subarray(0, length)))
 }
 
 /** Send bytes through a loopback socket and see whether they come where they should, and whether it ends. */

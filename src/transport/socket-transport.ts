@@ -16,7 +16,7 @@ import {
   writeDirectly,
 } from './direct-write.ts'
 import { beginTurn, endTurn, flushAll } from './flush-queue.ts'
-import { attachSharedRead, trySharedRead } from './shared-read.ts'
+import { attachSharedRead, returnReads, trySharedRead } from './shared-read.ts'
 import type { Address, Transport, TransportHandler } from './transport.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -40,6 +40,8 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
   readonly #kernel: Kernel
   /** Bytes that came with the handshake. */
   #head: Uint8Array | undefined
+  /** True between `peek` and `start` or `rewind`. */
+  #isPeeking = false
   #handler: TransportHandler | undefined
   #error: Error | undefined
   #isEnded = false
@@ -113,25 +115,67 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     return untaken
   }
 
+  /**
+   * Have what comes first delivered before it is known who will use the socket: then `unread` and `start`, `rewind` or
+   * `release` follow. False where only the socket's stream can read, or has begun to.
+   */
+  peek(handler: TransportHandler): boolean {
+    const socket = this.#socket
+    if (socket.destroyed || socket.readableLength > 0 || !this.#attachSharedRead()) return false
+    this.#isPeeking = true
+    this.#handler = handler
+    socket.on('end', onSocketEnd)
+    return true
+  }
+
+  /** Have bytes delivered that came in `peek` and were not for its handler. They must not change any more. */
+  unread(bytes: Uint8Array): void {
+    this.#head = bytes
+  }
+
+  /** End `peek`: what is unread and what comes is in the socket's stream, for whoever reads it. */
+  rewind(): void {
+    if (!this.#isPeeking) return
+    this.#isPeeking = false
+    this.#handler = undefined
+    const socket = this.#socket as Socket
+    socket.off('end', onSocketEnd)
+    returnReads(socket)
+    if (this.#head !== undefined) socket.push(this.#head)
+    this.#head = undefined
+  }
+
+  /** Rewind, and leave the socket to others. */
+  release(): void {
+    this.rewind()
+    const socket = this.#socket as OwnedSocket
+    socket.off('error', onSocketError).off('close', onSocketClose)
+    delete (socket as Partial<OwnedSocket>)[owner]
+  }
+
   start(handler: TransportHandler): void {
     const socket = this.#socket
+    const wasPeeking = this.#isPeeking
+    this.#isPeeking = false
     this.#handler = handler
     if (socket.destroyed) {
       // 'close' may have been and gone.
       if (socket.closed) process.nextTick(onSocketClose.bind(socket as OwnedSocket))
       return
     }
-    socket.on('end', onSocketEnd)
+    if (!wasPeeking) socket.on('end', onSocketEnd)
     socket.on('drain', onSocketDrain)
     if (this.#head !== undefined) {
       handler.onData(this.#head)
       this.#head = undefined
     }
-    for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) handler.onData(chunk)
-    if (!this.#attachSharedRead()) socket.on('data', onSocketData)
+    if (!wasPeeking) {
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) handler.onData(chunk)
+      if (!this.#attachSharedRead()) socket.on('data', onSocketData)
+    }
     // Whoever opened the connection, or a message in the head, may have paused it already; read() has begun to read.
     if (this.#isPaused) socket.pause()
-    else socket.resume()
+    else if (!wasPeeking) socket.resume()
     flushAll()
   }
 

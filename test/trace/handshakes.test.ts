@@ -1,14 +1,13 @@
-import type { IncomingMessage } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { headerLines, observeRequest, observerOf } from '../../src/trace/handshakes.ts'
 import { LineLog } from './support.ts'
 
 const request = {
   method: 'GET',
-  url: '/',
+  target: '/',
   httpVersion: '1.1',
-  rawHeaders: ['Host', 'a', 'X-A', '1', 'X-A', '2'],
-} as IncomingMessage
+  lines: () => headerLines(['Host', 'a', 'X-A', '1', 'X-A', '2']),
+}
 
 describe('observeRequest', () => {
   test('tells of the request, and is found again through the socket', () => {
