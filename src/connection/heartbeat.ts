@@ -6,6 +6,8 @@ import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 
 /** Be watched: what a heartbeat needs. */
 export interface HeartbeatTarget {
+  /** In ms; a timeout of Infinity has pings only keep the line in use and measure latency. */
+  readonly options: { readonly pingInterval: number; readonly pingTimeout: number }
   /** Grows whenever something was received. */
   readonly activity: number
   /** True while we do not read, so that silence means nothing. */
@@ -30,33 +32,34 @@ const MOST_IN_SYSTEM = 8 * 1024 * 1024
 /** Patience with a slow reader after the last sign of progress, in timeouts. */
 const MOST_PATIENCE = 5
 
-/** Ping at an interval and report silence. */
+/** A ping whose answer is awaited. */
+interface Probe {
+  /** The target's activity when it went out. */
+  readonly activity: number
+  readonly sentAt: number
+  /** What the system had taken when the ping had to wait behind other bytes; `undefined` when it had not. */
+  taken: number | undefined
+  /** How much of the timeout was waited for on purpose since. */
+  waited: number
+}
+
+/** Ping at an interval and report silence. There is one for each connection, so that it is small while nothing happens. */
 export class Heartbeat implements TimerTask {
   due: number | undefined = undefined
   readonly #wheel: TimerWheel
   readonly #target: HeartbeatTarget
-  readonly #interval: number
-  readonly #timeout: number
-  /** The target's activity when the ping went out; `undefined` while no ping is under way. */
-  #activityAtPing: number | undefined
-  /** What the system had taken when the ping had to wait behind other bytes; `undefined` when it had not. */
-  #takenAtPing: number | undefined
-  /** When the ping went out, and how much of the timeout was waited for on purpose since. */
-  #pingedAt = 0
-  #waited = 0
+  #probe: Probe | undefined
   /** When the timer should have fired, to the millisecond, on a clock that also counts time for which nobody is blamed. */
   #expected = 0
   /** Until when silence is excused, because the peer reads slowly what the system has taken of ours. */
   #patientUntil = 0
   #isStopped = false
 
-  /** Begin. `timeout` may be Infinity: then pings only keep the line in use and measure latency. */
-  constructor(wheel: TimerWheel, target: HeartbeatTarget, interval: number, timeout: number) {
+  /** Begin. */
+  constructor(wheel: TimerWheel, target: HeartbeatTarget) {
     this.#wheel = wheel
     this.#target = target
-    this.#interval = interval
-    this.#timeout = timeout
-    this.#schedule(interval)
+    this.#schedule(target.options.pingInterval)
   }
 
   stop(): void {
@@ -65,55 +68,61 @@ export class Heartbeat implements TimerTask {
   }
 
   onTimer(): void {
-    if (this.#activityAtPing === undefined) this.#ping()
+    const probe = this.#probe
+    if (probe === undefined) this.#ping()
     // Bytes that came while our loop was busy lie in the kernel: read them before judging.
-    else this.#wheel.clock.afterInput(() => this.#judge())
+    else this.#wheel.clock.afterInput(() => this.#judge(probe))
   }
 
   #ping(): void {
-    const isWatching = this.#timeout !== Number.POSITIVE_INFINITY
-    if (isWatching) {
-      this.#activityAtPing = this.#target.activity
-      this.#pingedAt = this.#wheel.clock.now()
-      // Look at the next interval already, if that is sooner: a peer that is alive is pinged again then.
-      this.#waited = Math.min(this.#interval, this.#timeout)
-      this.#schedule(this.#waited)
-    } else {
-      this.#schedule(this.#interval)
+    const { pingInterval, pingTimeout } = this.#target.options
+    if (pingTimeout === Number.POSITIVE_INFINITY) {
+      this.#schedule(pingInterval)
+      this.#target.sendHeartbeat()
+      return
     }
+    const probe: Probe = {
+      activity: this.#target.activity,
+      sentAt: this.#wheel.clock.now(),
+      taken: undefined,
+      // Look at the next interval already, if that is sooner: a peer that is alive is pinged again then.
+      waited: Math.min(pingInterval, pingTimeout),
+    }
+    this.#probe = probe
+    this.#schedule(probe.waited)
     this.#target.sendHeartbeat()
-    this.#takenAtPing = undefined
     // A TLS socket has the bytes for a moment even when the system takes them at once.
-    if (isWatching && this.#target.isBackedUp) this.#wheel.clock.afterInput(() => this.#noteBackup())
+    if (this.#target.isBackedUp) this.#wheel.clock.afterInput(() => this.#noteBackup(probe))
   }
 
-  #noteBackup(): void {
-    if (!this.#isStopped && this.#target.isBackedUp) this.#takenAtPing = this.#target.taken
+  #noteBackup(probe: Probe): void {
+    if (!this.#isStopped && this.#target.isBackedUp) probe.taken = this.#target.taken
   }
 
-  #judge(): void {
+  #judge(probe: Probe): void {
     if (this.#isStopped) return
+    const { pingInterval, pingTimeout } = this.#target.options
     const now = this.#wheel.clock.now()
-    if (this.#target.activity !== this.#activityAtPing || this.#isTaking(now) || this.#isDeaf) {
-      this.#activityAtPing = undefined
+    if (this.#target.activity !== probe.activity || this.#isTaking(probe, now) || this.#isDeaf(probe)) {
+      this.#probe = undefined
       // Pings keep their rhythm: the time that was spent waiting counts towards the interval.
-      this.#schedule(Math.max(this.#interval - (now - this.#pingedAt), 0))
+      this.#schedule(Math.max(pingInterval - (now - probe.sentAt), 0))
       return
     }
     // How late the timer came, and how long the machine slept or we did not read meanwhile.
     const excused = now + this.#timeExcused - this.#expected
-    if (excused > this.#timeout / 4) {
+    if (excused > pingTimeout / 4) {
       // The ping itself, or its answer, may have been held up by us.
-      this.#schedule(Math.min(excused, this.#timeout))
+      this.#schedule(Math.min(excused, pingTimeout))
       return
     }
     if (now < this.#patientUntil) {
-      this.#schedule(Math.min(this.#patientUntil - now, this.#timeout))
+      this.#schedule(Math.min(this.#patientUntil - now, pingTimeout))
       return
     }
-    if (this.#waited < this.#timeout) {
-      this.#schedule(this.#timeout - this.#waited)
-      this.#waited = this.#timeout
+    if (probe.waited < pingTimeout) {
+      this.#schedule(pingTimeout - probe.waited)
+      probe.waited = pingTimeout
       return
     }
     this.#target.heartbeatFailed()
@@ -123,19 +132,20 @@ export class Heartbeat implements TimerTask {
     return this.#wheel.timeAsleep + this.#target.timePaused
   }
 
-  /** True while silence means nothing, because we do not listen, and what waits to be sent does not speak for the peer either. */
-  get #isDeaf(): boolean {
+  /** Tell whether silence means nothing, because we do not listen, and what waits to be sent does not speak for the peer either. */
+  #isDeaf(probe: Probe): boolean {
     const { isReadingPaused, isPausedForDrain } = this.#target
-    return isReadingPaused && !(isPausedForDrain && this.#takenAtPing !== undefined)
+    return isReadingPaused && !(isPausedForDrain && probe.taken !== undefined)
   }
 
   /** Tell whether the peer made room for bytes that waited when the ping was sent; see how long the rest may take it. */
-  #isTaking(now: number): boolean {
-    if (this.#takenAtPing === undefined) return false
-    const taken = this.#target.taken - this.#takenAtPing
+  #isTaking(probe: Probe, now: number): boolean {
+    if (probe.taken === undefined) return false
+    const taken = this.#target.taken - probe.taken
     if (taken <= 0) return false
-    const rest = (MOST_IN_SYSTEM / taken) * (now - this.#pingedAt)
-    this.#patientUntil = Math.trunc(now + Math.min(rest, MOST_PATIENCE * this.#timeout))
+    const rest = (MOST_IN_SYSTEM / taken) * (now - probe.sentAt)
+    const patience = Math.min(rest, MOST_PATIENCE * this.#target.options.pingTimeout)
+    this.#patientUntil = Math.trunc(now + patience)
     return true
   }
 

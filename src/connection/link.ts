@@ -121,11 +121,11 @@ export class Link
   start(consumer: Consumer): void {
     this.#consumer = consumer
     this.#isStarted = true
-    const { pingInterval, pingTimeout, maxLifetime } = this.options
+    const { pingInterval, maxLifetime } = this.options
     // A handler's `open`, which comes before, may have closed the connection.
     if (this.#state === 'open') {
       if (pingInterval !== Number.POSITIVE_INFINITY) {
-        this.#heartbeat = new Heartbeat(this.#wheel, this, pingInterval, pingTimeout)
+        this.#heartbeat = new Heartbeat(this.#wheel, this)
       }
       // The same timer is for the closing later.
       if (maxLifetime !== Number.POSITIVE_INFINITY) this.#wheel.schedule(this, spreadLifetime(maxLifetime))

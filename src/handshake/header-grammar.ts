@@ -20,11 +20,17 @@ export function isToken(value: string): boolean {
 
 /** Tell whether a value may stand in a header: no line break, NUL or other control character except tab, nothing above U+00FF. */
 export function isFieldValue(value: string): boolean {
-  for (let i = 0; i < value.length; i++) {
-    const code = value.charCodeAt(i)
-    if ((code < SPACE && code !== TAB) || code === DELETE || code > 0xff) return false
+  return fieldValueEnd(value, 0) === value.length
+}
+
+/** Find where what may stand in a header ends: at a line break, or at a character that must not be there. */
+export function fieldValueEnd(value: string, start: number): number {
+  let at = start
+  for (; at < value.length; at++) {
+    const code = value.charCodeAt(at)
+    if ((code < SPACE && code !== TAB) || code === DELETE || code > 0xff) break
   }
-  return true
+  return at
 }
 
 /** Split a comma list of tokens; `undefined` when it is malformed. Empty elements are skipped (RFC 9110 section 5.6.1.2), so the list may be empty. */
@@ -128,7 +134,8 @@ function skipSpaces(value: string, start: number): number {
   return at
 }
 
-function tokenEnd(value: string, start: number): number {
+/** Find where a token ends that begins at `start`; `start` itself when none does. */
+export function tokenEnd(value: string, start: number): number {
   let at = start
   while (isTokenCode[value.charCodeAt(at)] === 1) at++
   return at

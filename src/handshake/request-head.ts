@@ -3,7 +3,7 @@
 // knows what to make of it. So this must never take what such a parser would refuse, or read it otherwise.
 // Every scan goes forward once.
 
-import { isFieldValue, isToken, listHasToken, trimSpaces } from './header-grammar.ts'
+import { fieldValueEnd, listHasToken, tokenEnd, trimSpaces } from './header-grammar.ts'
 import type { RequestHead } from './http1.ts'
 
 /** Hold a head and how long it was. */
@@ -18,8 +18,11 @@ const METHOD = 'GET '
 const VERSION = ' HTTP/1.1'
 const SLASH = 0x2f
 
-/** Headers that a server has to act on before the handshake. */
-const LOADED: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'expect'])
+/** Headers that a server has to act on before the handshake, and names that a plain object has already. */
+const LEFT_TO_OTHERS: ReadonlySet<string> = new Set([
+  ...['content-length', 'transfer-encoding', 'expect'],
+  ...Object.getOwnPropertyNames(Object.prototype),
+])
 
 /**
  * Read the head that a text begins with, in Latin-1. `undefined` when it is not all there, has more than `maxHeaders`
@@ -35,20 +38,21 @@ export function readRequestHead(text: string, maxHeaders: number): PlainRequestH
 
   const headers: Record<string, string> = {}
   let at = firstEnd + LINE_END.length
-  for (let count = 0; ; count++) {
-    const lineEnd = text.indexOf(LINE_END, at)
-    if (lineEnd === at) break
-    const colon = text.indexOf(':', at)
-    if (lineEnd === -1 || colon === -1 || colon > lineEnd || count === maxHeaders) return undefined
-    const given = text.slice(at, colon)
-    const value = trimSpaces(text.slice(colon + 1, lineEnd))
-    if (!isToken(given) || !isFieldValue(value)) return undefined
-    const name = given.toLowerCase()
-    // Also the names of what every object has, such as `constructor`.
-    if (name in headers || LOADED.has(name)) return undefined
-    headers[name] = value
+  let count = 0
+  while (!text.startsWith(LINE_END, at)) {
+    const colon = tokenEnd(text, at)
+    const lineEnd = fieldValueEnd(text, colon)
+    if (colon === at || text[colon] !== ':' || !text.startsWith(LINE_END, lineEnd) || count === maxHeaders) {
+      return undefined
+    }
+    const name = text.slice(at, colon).toLowerCase()
+    if (LEFT_TO_OTHERS.has(name)) return undefined
+    headers[name] = trimSpaces(text.slice(colon + 1, lineEnd))
+    count++
     at = lineEnd + LINE_END.length
   }
+  // A header that stood twice shows once.
+  if (Object.keys(headers).length < count) return undefined
   const { host, upgrade = '', connection = '' } = headers
   if (host === undefined || !listHasToken(upgrade, 'websocket') || !listHasToken(connection, 'upgrade')) {
     return undefined

@@ -14,10 +14,12 @@ class FakeTarget implements HeartbeatTarget {
   readonly log: string[] = []
   /** Whether the peer answers at once. */
   isAlive = true
+  readonly options: HeartbeatTarget['options']
   readonly #clock: FakeClock
 
-  constructor(clock: FakeClock) {
+  constructor(clock: FakeClock, options: HeartbeatTarget['options']) {
     this.#clock = clock
+    this.options = options
   }
 
   sendHeartbeat(): void {
@@ -31,12 +33,12 @@ class FakeTarget implements HeartbeatTarget {
 }
 
 function begin(
-  interval: number,
-  timeout: number,
+  pingInterval: number,
+  pingTimeout: number,
 ): { clock: FakeClock; target: FakeTarget; heartbeat: Heartbeat } {
   const clock = new FakeClock()
-  const target = new FakeTarget(clock)
-  return { clock, target, heartbeat: new Heartbeat(new TimerWheel(clock), target, interval, timeout) }
+  const target = new FakeTarget(clock, { pingInterval, pingTimeout })
+  return { clock, target, heartbeat: new Heartbeat(new TimerWheel(clock), target) }
 }
 
 describe('Heartbeat', () => {
