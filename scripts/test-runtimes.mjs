@@ -23,6 +23,7 @@ const variants = [
     env: {
       OPENLINE_SHARED_READ: 'off',
       OPENLINE_DIRECT_WRITE: 'off',
+      OPENLINE_FAST_HANDSHAKE: 'off',
       OPENLINE_KERNEL: 'javascript',
       OPENLINE_MESSAGE_MEMORY: 'plain',
       OPENLINE_SYNC_ZLIB: 'off',

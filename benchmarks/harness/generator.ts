@@ -27,6 +27,8 @@ export interface Load {
   readonly kind?: PayloadKind
   /** Connections that are opened and closed before, for the mode `open`. */
   readonly warmUpConnections?: number
+  /** How many times those are opened and closed; once if absent. */
+  readonly warmUpRounds?: number
   /** Messages that each connection sends and gets back before it falls silent, for the mode `open`. */
   readonly messages?: number
   /** Messages a second, for the mode `latency`. */
@@ -188,6 +190,7 @@ export async function runGenerator(
     kind: load.kind,
     rate: load.rate,
     'warm-up-connections': load.warmUpConnections,
+    'warm-up-rounds': load.warmUpRounds,
     messages: load.messages,
     deflate: options.compression,
     duration: mode === 'open' ? undefined : timing.duration,

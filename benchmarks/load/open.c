@@ -33,9 +33,11 @@ void open_mode(void) {
   int most = options.connections > options.warm_up_connections ? options.connections : options.warm_up_connections;
   prepare_frames(true, 1);
   create_connections(most);
-  open_and_exchange(options.warm_up_connections);
-  reset_all(options.warm_up_connections);
-  usleep(SETTLE_MS * 1000);
+  for (int round = 0; round < options.warm_up_rounds; round++) {
+    open_and_exchange(options.warm_up_connections);
+    reset_all(options.warm_up_connections);
+    usleep(SETTLE_MS * 1000);
+  }
   wait_for_go(idle_received);
 
   double start = now(), cpu = own_cpu();

@@ -15,6 +15,7 @@ struct options options = {.host = "127.0.0.1",
                           .in_flight = 1,
                           .rate = 1000,
                           .warm_up_connections = 1000,
+                          .warm_up_rounds = 1,
                           .concurrency = 64,
                           .size = 32,
                           .duration = 1500,
@@ -61,6 +62,7 @@ void parse_options(int argc, char **argv) {
       {"in-flight", 1, 0, 'f'},   {"rate", 1, 0, 'r'},      {"size", 1, 0, 's'},
       {"kind", 1, 0, 'k'},        {"duration", 1, 0, 'd'},  {"warm-up", 1, 0, 'w'},
       {"concurrency", 1, 0, 'C'}, {"warm-up-connections", 1, 0, 'W'},
+      {"warm-up-rounds", 1, 0, 'R'},
       {"deflate", 1, 0, 'z'},     {"messages", 1, 0, 'm'},  {0, 0, 0, 0}};
   options.mode = parse_mode(argc > 1 ? argv[1] : NULL);
   bool one_address = options.mode & (MODE_BROADCAST | MODE_LATENCY);
@@ -101,6 +103,10 @@ void parse_options(int argc, char **argv) {
       case 'W':
         only_in(MODE_OPEN, "warm-up-connections");
         options.warm_up_connections = (int)number("warm-up-connections", optarg, 0, MAX_CONNECTIONS);
+        break;
+      case 'R':
+        only_in(MODE_OPEN, "warm-up-rounds");
+        options.warm_up_rounds = (int)number("warm-up-rounds", optarg, 0, 100);
         break;
       case 'z':
         only_in(~MODE_SERVE, "deflate");

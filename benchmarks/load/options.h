@@ -11,7 +11,7 @@ enum deflate { DEFLATE_NONE, DEFLATE_NO_TAKEOVER, DEFLATE_TAKEOVER };
 struct options {
   enum mode mode;
   const char *host, *path, *unix_path, *kind;
-  int port, connections, in_flight, rate, warm_up_connections, concurrency, messages;
+  int port, connections, in_flight, rate, warm_up_connections, warm_up_rounds, concurrency, messages;
   uint64_t size;
   int duration, warm_up; /* ms */
   bool tls;
