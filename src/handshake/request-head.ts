@@ -18,9 +18,12 @@ const METHOD = 'GET '
 const VERSION = ' HTTP/1.1'
 const SLASH = 0x2f
 
-/** Headers that a server has to act on before the handshake, and names that a plain object has already. */
+/**
+ * Headers that a server has to act on before the handshake, the one that Node gives as an array, and names that a plain
+ * object has already.
+ */
 const LEFT_TO_OTHERS: ReadonlySet<string> = new Set([
-  ...['content-length', 'transfer-encoding', 'expect'],
+  ...['content-length', 'transfer-encoding', 'expect', 'set-cookie'],
   ...Object.getOwnPropertyNames(Object.prototype),
 ])
 
@@ -46,8 +49,11 @@ export function readRequestHead(text: string, maxHeaders: number): PlainRequestH
       return undefined
     }
     const name = text.slice(at, colon).toLowerCase()
+    const value = text.slice(colon + 1, lineEnd)
     if (LEFT_TO_OTHERS.has(name)) return undefined
-    headers[name] = trimSpaces(text.slice(colon + 1, lineEnd))
+    // For the parser of Node 20 a tab behind "upgrade" belongs to the token, which is then another one.
+    if (name === 'connection' && value.includes('\t')) return undefined
+    headers[name] = trimSpaces(value)
     count++
     at = lineEnd + LINE_END.length
   }
