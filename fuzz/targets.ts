@@ -12,6 +12,7 @@ import { handshakeResponse } from './targets/handshake-response.ts'
 import { headerGrammar } from './targets/header-grammar.ts'
 import { messages } from './targets/messages.ts'
 import { pair } from './targets/pair.ts'
+import { requestHead } from './targets/request-head.ts'
 import { trace } from './targets/trace.ts'
 import { url } from './targets/url.ts'
 import { utf8 } from './targets/utf8.ts'
@@ -20,6 +21,7 @@ export const targets: readonly Target[] = [
   frames,
   messages,
   utf8,
+  requestHead,
   handshakeRequest,
   handshakeResponse,
   headerGrammar,

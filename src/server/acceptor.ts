@@ -166,19 +166,18 @@ export class Acceptor<Data> {
       )
       if (controller.signal.aborted) return
       if (decision === false) {
-        await refuseWithResponse(socket, new Response('onHandshake refused\n', { status: 403 }))
+        await refuseWithResponse(socket, new Response('onHandshake refused\n', { status: 403 }), stopWaiting)
       } else if (isResponse(decision)) {
-        await refuseWithResponse(socket, decision)
+        await refuseWithResponse(socket, decision, stopWaiting)
       } else {
         stopWaiting()
         this.#open(request, transport, handshake, decision as Data, observer)
       }
     } catch (error) {
       if (controller.signal.aborted) return
+      stopWaiting()
       if (badUrls.has(error as object)) refuse(socket, error as HandshakeError)
       else this.#fail(socket, error, 'onHandshake failed')
-    } finally {
-      stopWaiting()
     }
   }
 

@@ -21,9 +21,14 @@ export function refuse(socket: Duplex, error: HandshakeError): void {
   observerOf(socket)?.failed(error)
 }
 
-/** Answer with a response of the user's. */
-export async function refuseWithResponse(socket: Duplex, response: Response): Promise<void> {
+/** Answer with a response of the user's; `onBody` is called when its body is there. */
+export async function refuseWithResponse(
+  socket: Duplex,
+  response: Response,
+  onBody?: () => void,
+): Promise<void> {
   const body = await response.text()
+  onBody?.()
   // The length belongs to the body as it is sent here.
   const headers = [...response.headers].filter(([name]) => name !== 'content-length')
   send(socket, formatRefusal({ status: response.status, headers, body }))
@@ -37,7 +42,8 @@ function send(socket: Duplex, response: string): void {
   if (socket.destroyed || socket.writableEnded) return
   socket.end(response)
   observerOf(socket)?.responseText(response)
-  // Reading on lets the client's bytes drain, so that no reset overtakes the answer.
+  // Reading on lets the client's bytes drain, so that no reset overtakes the answer. It needs that nobody listens to
+  // 'readable', or a stream does not flow.
   socket.resume()
   const timer = setTimeout(() => socket.destroy(), LINGER)
   timer.unref()

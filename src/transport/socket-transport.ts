@@ -133,7 +133,10 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     this.#head = bytes
   }
 
-  /** End `peek`: what is unread and what comes is in the socket's stream, for whoever reads it. */
+  /**
+   * End `peek`: what comes is in the socket's stream, for whoever reads it. What is unread is kept for `start`, as in
+   * the stream it would hide the end of a client that goes away.
+   */
   rewind(): void {
     if (!this.#isPeeking) return
     this.#isPeeking = false
@@ -141,14 +144,14 @@ export class SocketTransport extends BufferedTransport implements Transport, Dir
     const socket = this.#socket as Socket
     socket.off('end', onSocketEnd)
     returnReads(socket)
-    if (this.#head !== undefined) socket.push(this.#head)
-    this.#head = undefined
   }
 
-  /** Rewind, and leave the socket to others. */
+  /** Rewind, and leave the socket to others, with what is unread in its stream. */
   release(): void {
     this.rewind()
     const socket = this.#socket as OwnedSocket
+    if (this.#head !== undefined) socket.push(this.#head)
+    this.#head = undefined
     socket.off('error', onSocketError).off('close', onSocketClose)
     delete (socket as Partial<OwnedSocket>)[owner]
   }

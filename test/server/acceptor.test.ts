@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -519,6 +520,49 @@ describe('onHandshake', () => {
     client.write(handshake())
     expect(await client.readResponse()).toMatchObject({ status: 401, headers: { 'x-a': 'b' }, body: 'no' })
   })
+
+  test.each<[string, () => unknown]>([
+    ['says false', () => false],
+    ['gives a Response', () => new Response('no', { status: 401 })],
+    ['fails', () => Promise.reject(new Error('no verdict'))],
+    ['gives a Response that fails', () => new Response(failingStream(), { status: 401 })],
+  ])(
+    'that %s has what came meanwhile read, to its end: a reset might overtake the answer',
+    async (_what, verdict) => {
+      const http = createServer()
+      onTestFinished(() => void http.close())
+      const asked = defer()
+      const decision = defer<unknown>()
+      const listener = upgrade(echo, {
+        logger: new MemoryLog(),
+        onHandshake: () => {
+          asked.resolve()
+          return decision.promise as Promise<undefined>
+        },
+      })
+      const upgraded = defer<Duplex>()
+      http.on('upgrade', (request, socket, head) => {
+        listener(request, socket, head)
+        upgraded.resolve(socket)
+      })
+      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+      const client = await RawClient.connect({
+        port: (http.address() as AddressInfo).port,
+        host: '127.0.0.1',
+      })
+      client.write(handshake())
+      const socket = await upgraded.promise
+      await asked.promise
+      const readable = once(socket, 'readable')
+      client.write(new Uint8Array(300_000))
+      await readable
+      const closed = once(socket, 'close')
+      decision.resolve(verdict())
+      expect((await client.readResponse()).status).toBeGreaterThanOrEqual(401)
+      await closed
+      expect(socket.readableEnded).toBe(true)
+    },
+  )
 
   test.each(['openTimeout', 'the client', 'close'] as const)(
     'that never decides keeps nothing of a handshake ended by %s',

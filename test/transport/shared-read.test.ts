@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import net, { type AddressInfo, createConnection, createServer, Socket } from 'node:net'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 
 type Module = typeof import('../../src/transport/shared-read.ts')
 
@@ -173,4 +173,152 @@ describe('attachSharedRead', () => {
     await trySharedRead()
     expect(attachSharedRead(new Socket(), new Uint8Array(10), () => true)).toBe(false)
   })
+
+  test('gives a socket memory once, and may be called again for another callback', async () => {
+    const { trySharedRead, attachSharedRead } = await load()
+    await trySharedRead()
+    const { accepted, client } = await connectPair()
+    const useUserBuffer = vi.spyOn(handleOf(accepted), 'useUserBuffer')
+    const memory = new Uint8Array(64)
+    const calls: string[] = []
+    const attachAs = (name: string): Promise<void> =>
+      new Promise((resolve) => {
+        const attached = attachSharedRead(accepted, memory, (length) => {
+          calls.push(`${name} ${Buffer.from(memory.subarray(0, length))}`)
+          resolve()
+          return true
+        })
+        expect(attached).toBe(true)
+      })
+    const first = attachAs('first')
+    accepted.resume()
+    client.write('one')
+    await first
+    void attachAs('second')
+    client.end('two')
+    await once(accepted, 'end')
+    expect(calls).toEqual(['first one', 'second two'])
+    expect(useUserBuffer).toHaveBeenCalledTimes(1)
+  })
+
+  test('gives it other memory when asked', async () => {
+    const { trySharedRead, attachSharedRead } = await load()
+    await trySharedRead()
+    const { accepted, client } = await connectPair()
+    const memories = [new Uint8Array(64), new Uint8Array(64)] as const
+    attachSharedRead(accepted, memories[0], () => expect.fail('nobody reads there any more'))
+    attachSharedRead(accepted, memories[1], () => true)
+    accepted.resume()
+    client.end('hello')
+    await once(accepted, 'end')
+    expect(Buffer.from(memories[1].subarray(0, 5)).toString()).toBe('hello')
+    expect(memories[0]).toEqual(new Uint8Array(64))
+  })
 })
+
+describe('canReadShared', () => {
+  test('says no before the trial, and afterwards what came of it', async () => {
+    const { trySharedRead, canReadShared } = await load()
+    expect(canReadShared()).toBe(false)
+    await trySharedRead()
+    expect(canReadShared()).toBe(true)
+  })
+
+  test('says no where it is turned off', async () => {
+    const { trySharedRead, canReadShared } = await load('off')
+    await trySharedRead()
+    expect(canReadShared()).toBe(false)
+  })
+})
+
+describe('returnReads', () => {
+  test('gives reads back to the stream, as copies and in order', async () => {
+    const { trySharedRead, attachSharedRead, returnReads } = await load()
+    await trySharedRead()
+    const { accepted, client } = await connectPair()
+    const memory = new Uint8Array(8)
+    const early = new Promise<string>((resolve) => {
+      attachSharedRead(accepted, memory, (length) => {
+        resolve(Buffer.from(memory.subarray(0, length)).toString())
+        return true
+      })
+    })
+    accepted.resume()
+    client.write('early')
+    expect(await early).toBe('early')
+    accepted.pause()
+    returnReads(accepted)
+    const chunks: Buffer[] = []
+    accepted.on('data', (chunk: Buffer) => chunks.push(chunk))
+    accepted.resume()
+    client.end('more than fits at once')
+    await once(accepted, 'end')
+    expect(chunks.map(String)).toEqual(['more tha', 'n fits a', 't once'])
+    memory.fill(0)
+    expect(Buffer.concat(chunks).toString()).toBe('more than fits at once')
+  })
+
+  test('lets the stream hold the peer back', async () => {
+    const { trySharedRead, attachSharedRead, returnReads } = await load()
+    await trySharedRead()
+    const { accepted, client } = await connectPair()
+    attachSharedRead(accepted, new Uint8Array(64 * 1024), () => expect.fail('the stream reads'))
+    returnReads(accepted)
+    const whole = Buffer.alloc(16 * 1024 * 1024, 'abcdefg')
+    client.end(whole)
+    accepted.read(0)
+    await once(accepted, 'readable')
+    // One read may go beyond the mark, and no second follows it.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(accepted.readableLength).toBeLessThanOrEqual(accepted.readableHighWaterMark + 64 * 1024)
+    const chunks: Buffer[] = []
+    accepted.on('data', (chunk: Buffer) => chunks.push(chunk))
+    await once(accepted, 'end')
+    expect(Buffer.concat(chunks).equals(whole)).toBe(true)
+  })
+
+  test('can be followed by attachSharedRead again', async () => {
+    const { trySharedRead, attachSharedRead, returnReads } = await load()
+    await trySharedRead()
+    const { accepted, client } = await connectPair()
+    const memory = new Uint8Array(64)
+    attachSharedRead(accepted, memory, () => expect.fail('it was returned'))
+    returnReads(accepted)
+    let text = ''
+    attachSharedRead(accepted, memory, (length) => {
+      text += Buffer.from(memory.subarray(0, length))
+      return true
+    })
+    accepted.resume()
+    client.end('hello')
+    await once(accepted, 'end')
+    expect(text).toBe('hello')
+  })
+
+  test('does nothing where sockets have no place for it', async () => {
+    const { returnReads } = await load('off')
+    const socket = new Socket()
+    const before = Object.getOwnPropertySymbols(socket).length
+    returnReads(socket)
+    expect(Object.getOwnPropertySymbols(socket)).toHaveLength(before)
+  })
+})
+
+function handleOf(socket: Socket): { useUserBuffer(bytes: Uint8Array): void } {
+  return (socket as unknown as { _handle: { useUserBuffer(bytes: Uint8Array): void } })._handle
+}
+
+/** Connect two sockets until the test ends. */
+async function connectPair(): Promise<{ accepted: Socket; client: Socket }> {
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = createConnection((server.address() as AddressInfo).port, '127.0.0.1')
+  const [accepted] = (await once(server, 'connection')) as [Socket]
+  onTestFinished(async () => {
+    accepted.destroy()
+    client.destroy()
+    server.close()
+    await once(server, 'close')
+  })
+  return { accepted, client }
+}

@@ -32,6 +32,8 @@ interface Sockets {
 interface SocketOptions {
   readonly dialledAllowsHalfOpen?: boolean
   readonly highWaterMark?: number
+  /** Let the accepted socket read before a transport takes it, as those of HTTP servers do. */
+  readonly reads?: boolean
 }
 
 const directory = mkdtempSync(join(tmpdir(), 'openline-'))
@@ -40,11 +42,11 @@ const sockets: Socket[] = []
 let unixSockets = 0
 
 async function connectSockets(kind: Kind, options: SocketOptions = {}): Promise<Sockets> {
-  const { dialledAllowsHalfOpen = true, highWaterMark } = options
+  const { dialledAllowsHalfOpen = true, highWaterMark, reads = false } = options
   const common = {
     allowHalfOpen: true,
     // Before a transport takes the socket, nothing must be read.
-    pauseOnConnect: kind !== 'tls',
+    pauseOnConnect: kind !== 'tls' && !reads,
     ...(highWaterMark === undefined ? {} : { highWaterMark }),
   }
   const server =
@@ -130,6 +132,13 @@ function duplexPair(): [Duplex, Duplex] {
   one.peer = other
   other.peer = one
   return [one, other]
+}
+
+/** Tell who listens to what a transport listens to. */
+function listenersOf(socket: Socket): string {
+  return ['error', 'close', 'end', 'drain', 'data', 'readable']
+    .map((event) => `${event} ${socket.listenerCount(event)}`)
+    .join(', ')
 }
 
 /** Count what a socket is asked to write to the system, by its stream or past it. */
@@ -235,6 +244,263 @@ for (const { name, isFast } of modes) {
         dialled.write('and from the line')
         await recorder.untilSize(38)
         expect(recorder.bytes.toString()).toBe('head from the stream and from the line')
+      })
+
+      if (isFast)
+        describe('peeks', () => {
+          interface Peeking extends Sockets {
+            readonly transport: SocketTransportType
+            readonly first: Recorder
+            /** What listens to the accepted socket without any transport. */
+            readonly listeners: string
+          }
+
+          async function peek(): Promise<Peeking> {
+            const { accepted, dialled } = await connectSockets(kind, { reads: true })
+            const listeners = listenersOf(accepted)
+            const transport = transportOf(accepted)
+            const first = new Recorder(kernel)
+            expect(transport.peek(first)).toBe(true)
+            return { accepted, dialled, transport, first, listeners }
+          }
+
+          test('and tells of what comes first, of the end and of the close', async () => {
+            const { dialled, transport, first } = await peek()
+            dialled.write('hello')
+            await first.untilSize(5)
+            expect([first.bytes.toString(), first.reads]).toEqual(['hello', kind === 'tls' ? 0 : 1])
+            dialled.end()
+            await first.untilEvent('end')
+            transport.destroy()
+            await first.untilEvent('closed')
+            expect(first.events).toEqual(['end', 'closed'])
+          })
+
+          test('and tells of a reset', async () => {
+            const { dialled, first } = await peek()
+            if (kind === 'tcp') dialled.resetAndDestroy()
+            else dialled.destroy()
+            await first.untilEvent(kind === 'tcp' ? 'closed' : 'end')
+            if (kind === 'tcp') expect(first.error).toMatchObject({ code: 'ECONNRESET' })
+          })
+
+          test('and starts with what it was told to deliver again, then with what comes', async () => {
+            const { accepted, dialled, transport, first } = await peek()
+            const recorder = new Recorder(kernel)
+            first.reaction = (bytes) => {
+              transport.unread(bytes.subarray(4))
+              transport.start(recorder)
+            }
+            dialled.write('headrest ')
+            await recorder.untilSize(5)
+            expect(recorder.bytes.toString()).toBe('rest ')
+            dialled.end('and more')
+            await recorder.untilEvent('end')
+            expect(recorder.bytes.toString()).toBe('rest and more')
+            expect(recorder.reads).toBe(kind === 'tls' ? 0 : 1)
+            expect([first.size, first.events]).toEqual([9, []])
+            accepted.destroy()
+            await recorder.untilEvent('closed')
+            // Each is told once.
+            expect(recorder.events).toEqual(['end', 'closed'])
+          })
+
+          test('and starts with nothing to deliver again', async () => {
+            const { dialled, transport, first } = await peek()
+            const recorder = new Recorder(kernel)
+            first.reaction = () => transport.start(recorder)
+            const whole = marked(1024 * 1024)
+            dialled.write('head')
+            await first.untilSize(4)
+            dialled.write(whole)
+            await recorder.untilSize(whole.length)
+            expectSame(recorder.bytes, whole)
+          })
+
+          test('and writes once it has started', async () => {
+            const { dialled, transport, first } = await peek()
+            const peer = start(transportOf(dialled))
+            first.reaction = () => {
+              put(transport, 'answer')
+              transport.start(new Recorder(kernel))
+            }
+            dialled.write('head')
+            await peer.untilSize(6)
+            expect(peer.bytes.toString()).toBe('answer')
+          })
+
+          test('and stays paused when what is delivered again led to a pause', async () => {
+            const { dialled, transport, first } = await peek()
+            const recorder = new Recorder(kernel)
+            recorder.reaction = () => {
+              recorder.reaction = undefined
+              transport.pause()
+            }
+            first.reaction = (bytes) => {
+              transport.unread(bytes)
+              transport.start(recorder)
+            }
+            dialled.write('head')
+            await recorder.untilSize(4)
+            dialled.write(marked(1024 * 1024))
+            await turns()
+            expect(recorder.size).toBeLessThanOrEqual(4 + (kind === 'tls' ? 64 * 1024 : 0))
+            transport.resume()
+            await recorder.untilSize(4 + 1024 * 1024)
+            expectSame(recorder.bytes.subarray(4), marked(1024 * 1024))
+          })
+
+          test('and starts on a socket that is gone', async () => {
+            const { accepted, transport, first } = await peek()
+            const recorder = new Recorder(kernel)
+            accepted.destroy()
+            transport.start(recorder)
+            await recorder.untilEvent('closed')
+            expect([first.events, recorder.events]).toEqual([[], ['closed']])
+          })
+
+          test('and rewinds: what comes is in the stream, and what is unread waits for the start', async () => {
+            const { accepted, dialled, transport, first } = await peek()
+            first.reaction = (bytes) => {
+              transport.unread(Buffer.from(bytes.subarray(4)))
+              transport.rewind()
+            }
+            dialled.write('headrest ')
+            await first.untilSize(9)
+            expect(accepted.readableLength).toBe(0)
+            dialled.write('from the stream ')
+            await new Promise<void>((resolve) => {
+              accepted.on('readable', () => {
+                if (accepted.readableLength === 16) resolve()
+              })
+            })
+            accepted.removeAllListeners('readable')
+            const recorder = start(transport)
+            expect(recorder.bytes.toString()).toBe('rest from the stream ')
+            dialled.end('and from the line')
+            await recorder.untilEvent('end')
+            expect(recorder.bytes.toString()).toBe('rest from the stream and from the line')
+            expect(recorder.events).toEqual(['end'])
+            expect([first.size, first.events]).toEqual([9, []])
+          })
+
+          test('and rewinds where much comes before the start', async () => {
+            const { accepted, dialled, transport, first } = await peek()
+            const whole = marked(4 * 1024 * 1024)
+            const readable = once(accepted, 'readable')
+            first.reaction = (bytes) => {
+              transport.unread(Buffer.from(bytes))
+              transport.rewind()
+            }
+            dialled.write(whole)
+            await readable
+            await turns()
+            const recorder = start(transport)
+            await recorder.untilSize(whole.length)
+            expectSame(recorder.bytes, whole)
+          })
+
+          test('and rewinds: the end shows, although something is unread', async () => {
+            const { accepted, dialled, transport, first } = await peek()
+            dialled.write('head')
+            await first.untilSize(4)
+            transport.unread(Buffer.from('rest'))
+            transport.rewind()
+            transport.rewind()
+            const ended = once(accepted, 'end')
+            accepted.resume()
+            dialled.end()
+            await ended
+            expect(first.events).toEqual([])
+          })
+
+          test('and is released: nobody of ours listens, and the bytes are in the stream', async () => {
+            const { accepted, dialled, transport, first, listeners } = await peek()
+            expect(listenersOf(accepted)).not.toBe(listeners)
+            first.reaction = (bytes) => {
+              transport.unread(Buffer.from(bytes))
+              transport.release()
+            }
+            dialled.write('head ')
+            await first.untilSize(5)
+            expect(listenersOf(accepted)).toBe(listeners)
+            expect(Object.getOwnPropertySymbols(accepted).map(String)).not.toContain(
+              'Symbol(openline.transport)',
+            )
+            let text = ''
+            accepted.on('data', (chunk) => {
+              text += chunk
+            })
+            dialled.end('and more')
+            await once(accepted, 'end')
+            expect(text).toBe('head and more')
+            accepted.on('error', () => {})
+            const closed = new Promise((resolve) => accepted.once('close', resolve))
+            accepted.destroy(new Error('nothing to us'))
+            await closed
+            expect(first.events).toEqual([])
+          })
+
+          test('and is released before anything came', async () => {
+            const { accepted, dialled, transport, first, listeners } = await peek()
+            transport.release()
+            expect(listenersOf(accepted)).toBe(listeners)
+            dialled.write('hello')
+            const [chunk] = await once(accepted, 'data')
+            expect([String(chunk), first.size]).toEqual(['hello', 0])
+          })
+
+          test('and can be taken by another transport once it is released', async () => {
+            const { accepted, dialled, transport, first } = await peek()
+            dialled.write('head')
+            await first.untilSize(4)
+            transport.release()
+            const recorder = start(transportOf(accepted, Buffer.from('rest ')))
+            dialled.end('and more')
+            await recorder.untilEvent('end')
+            expect(recorder.bytes.toString()).toBe('rest and more')
+            expect(recorder.reads).toBe(kind === 'tls' ? 0 : 1)
+          })
+        })
+
+      test('does not peek where bytes lie in the stream, which keeps them', async () => {
+        const { accepted, dialled } = await connectSockets(kind, { reads: true })
+        const readable = once(accepted, 'readable')
+        dialled.write('from the stream')
+        await readable
+        accepted.removeAllListeners('readable')
+        const transport = transportOf(accepted)
+        const first = new Recorder(kernel)
+        expect(transport.peek(first)).toBe(false)
+        transport.release()
+        expect(accepted.read()?.toString()).toBe('from the stream')
+        expect([first.size, first.events]).toEqual([0, []])
+      })
+
+      test('does not peek where the socket is destroyed', async () => {
+        const { accepted } = await connectSockets(kind, { reads: true })
+        accepted.destroy()
+        expect(transportOf(accepted).peek(new Recorder(kernel))).toBe(false)
+      })
+
+      if (!isFast)
+        test('does not peek, and is released as it was', async () => {
+          const { accepted, dialled } = await connectSockets(kind, { reads: true })
+          const listeners = listenersOf(accepted)
+          const transport = transportOf(accepted)
+          expect(transport.peek(new Recorder(kernel))).toBe(false)
+          transport.release()
+          expect(listenersOf(accepted)).toBe(listeners)
+          dialled.write('hello')
+          const [chunk] = await once(accepted, 'data')
+          expect(String(chunk)).toBe('hello')
+        })
+
+      test('keeps its head when there is nothing to rewind', async () => {
+        const { accepted } = await connectSockets(kind)
+        const transport = transportOf(accepted, Buffer.from('head'))
+        transport.rewind()
+        expect(start(transport).bytes.toString()).toBe('head')
       })
 
       test(`reads ${isDirect ? 'into the memory of the kernel' : 'as data'}`, async () => {
