@@ -431,6 +431,24 @@ describe.each(ways)('server reads heads $name:', ({ isSecure, isOn }) => {
     })
   })
 
+  test('that are traced: lines as they came, then the answer and the frames', async () => {
+    const lines: string[] = []
+    const server = await startHere(echo, { trace: { sink: (line) => void lines.push(line) } })
+    const client = await dial(server)
+    client.write(concat(latin1(handshake({ 'x-LOWER': ' a ' }, 'GET /chat HTTP/1.1')), masked(0x81, 'Hello')))
+    await expectOpen(client)
+    expect(await client.readText()).toBe('Hello')
+    expect(lines.slice(0, 3)).toEqual([
+      '= connection is CONNECTING',
+      '< GET /chat HTTP/1.1',
+      '< Host: localhost',
+    ])
+    expect(lines).toContain('< x-LOWER: a')
+    const answer = lines.indexOf('> HTTP/1.1 101 Switching Protocols')
+    expect(answer).toBe(8)
+    expect(lines.slice(answer).filter((line) => line.includes('Hello'))).toHaveLength(2)
+  })
+
   test.each(['ends', 'resets'])('of nobody, when a client says nothing and %s', async (how) => {
     const log = new MemoryLog()
     const server = await startHere(echo, { logger: log })
@@ -603,6 +621,57 @@ describe('HeadReader.install', () => {
     expect(peek).not.toHaveBeenCalled()
     vi.resetModules()
   })
+})
+
+test('each client that says nothing has its own time', async () => {
+  // A wheel of timers that has known no other time.
+  vi.resetModules()
+  onTestFinished(() => void vi.resetModules())
+  const sockets = await import('../../src/transport/socket-transport.ts')
+  const acceptors = await import('../../src/server/acceptor.ts')
+  const readers = await import('../../src/server/head-reader.ts')
+  await sockets.prepareSockets()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const http = createServer()
+  const acceptor = new acceptors.Acceptor(stay as never, resolveUpgradeOptions({}))
+  const reader = readers.HeadReader.install(http, acceptor, 500)!
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void http.close())
+  const { port } = http.address() as AddressInfo
+  const dial = async (): Promise<{ readonly client: RawClient; readonly socket: Socket }> => {
+    const accepted = once(http, 'connection')
+    const client = await RawClient.connect({ host: '127.0.0.1', port })
+    const [socket] = (await accepted) as [Socket]
+    return { client, socket }
+  }
+  const first = await dial()
+  vi.advanceTimersByTime(100)
+  const second = await dial()
+  const third = await dial()
+  third.client.write(handshake())
+  expect((await third.client.readHead()).status).toBe(101)
+  const refused = (): boolean[] => [first, second, third].map(({ socket }) => socket.writableEnded)
+  vi.advanceTimersByTime(395)
+  expect(refused()).toEqual([false, false, false])
+  // The wheel of timers is late by 10 ms at most.
+  vi.advanceTimersByTime(15)
+  expect(refused()).toEqual([true, false, false])
+  vi.advanceTimersByTime(85)
+  expect(refused()).toEqual([true, false, false])
+  vi.advanceTimersByTime(15)
+  expect(refused()).toEqual([true, true, false])
+  expect(await first.client.readResponse()).toMatchObject({ status: 408, body: 'no request came\n' })
+  expect((await second.client.readResponse()).status).toBe(408)
+  // The timer is set anew for who comes when nobody was left.
+  const fourth = await dial()
+  vi.advanceTimersByTime(495)
+  expect(fourth.socket.writableEnded).toBe(false)
+  reader.close()
+  await fourth.client.ended
+  expect((await fourth.client.readToEnd()).toString()).toBe('')
+  vi.advanceTimersByTime(500)
+  expect(third.socket.writableEnded).toBe(false)
 })
 
 test('a socket that cannot be peeked at goes to node:http', async () => {
