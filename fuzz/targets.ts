@@ -12,6 +12,7 @@ import { handshakeResponse } from './targets/handshake-response.ts'
 import { headerGrammar } from './targets/header-grammar.ts'
 import { messages } from './targets/messages.ts'
 import { pair } from './targets/pair.ts'
+import { smallMessages } from './targets/small-messages.ts'
 import { trace } from './targets/trace.ts'
 import { url } from './targets/url.ts'
 import { utf8 } from './targets/utf8.ts'
@@ -27,6 +28,7 @@ export const targets: readonly Target[] = [
   challenges,
   deflateNegotiation,
   decompression,
+  smallMessages,
   url,
   pair,
   differential,
