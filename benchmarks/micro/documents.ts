@@ -1,9 +1,8 @@
 // JSON documents as the load generator makes them (load/json.c): orders of an exact size, all of them different.
 
 const FIRST_NAMES = 'Mei Oluwaseun Ingrid Rafael Priya Tomasz Aisha Liam Noemi Wei Elif Johannes'.split(' ')
-const LAST_NAMES = 'Tanaka Okafor Lindqvist Moreira Raman Kowalczyk Haddad Byrne Fontaine Zhang Demir Vogel'.split(
-  ' ',
-)
+const LAST_NAMES =
+  'Tanaka Okafor Lindqvist Moreira Raman Kowalczyk Haddad Byrne Fontaine Zhang Demir Vogel'.split(' ')
 const STREETS =
   'Harbour Road,Mill Lane,Station Street,Orchard Avenue,Quay Side,Bridge End,Market Square,North Parade'.split(
     ',',
@@ -31,7 +30,10 @@ export function makeDocument(size: number, index: number): string {
     return (state >>> 0) % below
   }
   const pick = (list: readonly string[]): string => list[draw(list.length)]!
-  const hex = (digits: number): string => draw(16 ** digits).toString(16).padStart(digits, '0')
+  const hex = (digits: number): string =>
+    draw(16 ** digits)
+      .toString(16)
+      .padStart(digits, '0')
   const decimal = (digits: number, below: number, from = 0): string =>
     String(from + draw(below)).padStart(digits, '0')
   const letter = (): string => String.fromCharCode(65 + draw(26))

@@ -58,7 +58,10 @@ export const smallMessages: Target = {
       const flags = reader.byte()
       const message = reader.take(reader.uint16())
       for (const inflater of inflaters) inflater.take(message, flags)
-      check(ours.outcome === zlibs.outcome, () => `${count}: ${ours.outcome}, and zlib alone: ${zlibs.outcome}`)
+      check(
+        ours.outcome === zlibs.outcome,
+        () => `${count}: ${ours.outcome}, and zlib alone: ${zlibs.outcome}`,
+      )
       check(Buffer.compare(ours.output, zlibs.output) === 0, () => `message ${count} is another`)
       summary += `${ours.outcome}${ours.wasFast ? '!' : ''}`
       if (ours.outcome !== 'done') break
@@ -174,7 +177,10 @@ function anyPlain(random: Random): Uint8Array {
     case 2: {
       // What repeats soon.
       const period = random.bytes(random.between(1, 40))
-      return Uint8Array.from({ length: random.length(2000) + 1 }, (_, index) => period[index % period.length]!)
+      return Uint8Array.from(
+        { length: random.length(2000) + 1 },
+        (_, index) => period[index % period.length]!,
+      )
     }
     case 3: {
       // Some bytes are much rarer than others: their codes are long.

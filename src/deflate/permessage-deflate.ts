@@ -226,10 +226,8 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
     const inflater = (this.#inflater ??= takeInflater(this.#inflateBits))
     this.#sink = sink
     if (isLast && inflater.inflateSmall(bytes, start, end, this)) {
-      // Whoever took the output closed it: the window is no longer ours.
-      if (this.#isClosed) return false
       this.#endMessage()
-      return true
+      return !this.#isClosed
     }
     if (!isLast) return this.#inflateAny(bytes, start, end, false)
     // RFC 7692 section 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload".
