@@ -73,6 +73,11 @@ export class FastInflater {
     this.#slot = slot
   }
 
+  /** The longest message that it takes, with its tail. */
+  get longestMessage(): number {
+    return this.#decompressor.longestMessage
+  }
+
   /**
    * Decompress a whole message, which comes without its tail, and hand on what it becomes. Return false when zlib has to
    * do it: then nothing has happened.
@@ -85,9 +90,8 @@ export class FastInflater {
     const memory = decompressor.module.bytes
     memory.set(bytes.subarray(start, end), message)
     memory.set(TAIL, message + size)
-    const length = decompressor.decompress(this.#slot, this.#window, this.#kept, size + TAIL.length)
+    const length = this.#decompress(size + TAIL.length)
     if (length < 0) return false
-    this.#kept = Math.min(this.#kept + length, this.#window)
     decompressor.isLent = true
     try {
       sink.onOutput(memory, output, output + length, true)
@@ -95,6 +99,23 @@ export class FastInflater {
       decompressor.isLent = false
     }
     return true
+  }
+
+  /**
+   * Take note of a whole message, with its tail, that zlib decompressed with the same window. Return false when that is
+   * impossible, or zlib does not stand where a message can begin.
+   */
+  follow(bytes: Uint8Array): boolean {
+    const decompressor = this.#decompressor
+    if (bytes.length > decompressor.longestMessage || decompressor.isLent) return false
+    decompressor.module.bytes.set(bytes, decompressor.message)
+    return this.#decompress(bytes.length) >= 0
+  }
+
+  #decompress(size: number): number {
+    const length = this.#decompressor.decompress(this.#slot, this.#window, this.#kept, size)
+    if (length >= 0) this.#kept = Math.min(this.#kept + length, this.#window)
+    return length
   }
 
   /** Copy what is in the window. */

@@ -1,7 +1,6 @@
-// One window with which messages are decompressed. Small ones that are whole go to the decompressor in WebAssembly, as
-// long as all of them do. From the first that does not, zlib has the window: it works at once where it can be driven so,
-// on the thread pool otherwise, and where much comes out. Output is handed on in portions, and nothing is made that
-// nobody takes.
+// One window with which messages are decompressed. Small ones that come whole go to the decompressor in WebAssembly. The
+// others go to zlib, which is given the window: it works at once where it can be driven so, on the thread pool otherwise,
+// and where much comes out. Output is handed on in portions, and nothing is made that nobody takes.
 
 import { constants } from 'node:zlib'
 import { createFastInflater, type FastInflater } from './fast-inflater.ts'
@@ -17,6 +16,12 @@ const OUTPUT_SIZE = 64 * 1024
 const MOST_AT_ONCE = 128 * 1024
 const LEAST_CHUNK = 64
 const STORED_HEADER = 5
+// A message that comes in two reads is no reason to stay with zlib. Giving it the window and taking that back costs as
+// much as some ten messages, so it has to be earned by messages that come whole.
+const RETURN_COST = 32
+const MOST_CREDIT = 4 * RETURN_COST
+// More of them, each an object, would take much more memory than what they hold.
+const MOST_PIECES = 8
 // A message has one last block at most, if its sender takes its zlib for what it is; thousands only cost us time.
 const MOST_RESTARTS = 256
 const EMPTY = new Uint8Array(0)
@@ -27,10 +32,15 @@ let spare: Uint8Array | undefined
 export class Inflater {
   readonly #windowBits: number
   readonly #isSync: boolean
-  /** Absent before the first message, and while zlib has the window. */
+  /** Absent before the first message, and while zlib has the window and keeps it. */
   #fast: FastInflater | undefined
   /** True while zlib has the window. */
   #isWithZlib = false
+  /** All that zlib was given of a message, if the window can be taken back after it. */
+  #pieces: Uint8Array[] | undefined
+  /** How much they may still grow. */
+  #room = 0
+  #credit = MOST_CREDIT
   /** zlib's, from when it was first needed. */
   #stream: ZlibStream | undefined
   #hasFailed = false
@@ -72,12 +82,41 @@ export class Inflater {
     const stream = (this.#stream ??= this.#open())
     if (this.#isWithZlib) return stream
     this.#isWithZlib = true
-    if (this.#fast === undefined) return stream
-    const window = this.#fast.copyWindow()
-    this.#fast.close()
-    this.#fast = undefined
-    if (window.length > 0) fillWindow(stream, window)
+    const window = this.#fast?.copyWindow()
+    if (window !== undefined && window.length > 0) fillWindow(stream, window)
     return stream
+  }
+
+  /** Note a piece that zlib gets; the first one when it has just been given the window. */
+  #notePiece(bytes: Uint8Array, start: number, end: number, isFirst: boolean): void {
+    if (isFirst && this.#credit >= RETURN_COST) {
+      this.#fast ??= createFastInflater(this.#windowBits)
+      this.#pieces = []
+      this.#room = this.#fast?.longestMessage ?? 0
+    }
+    this.#room -= end - start
+    if (this.#room < 0 || this.#pieces?.length === MOST_PIECES) this.#leaveWindow()
+    this.#pieces?.push(bytes.slice(start, end))
+  }
+
+  /** Let zlib keep the window. */
+  #leaveWindow(): void {
+    this.#pieces = undefined
+    this.#fast?.close()
+    this.#fast = undefined
+  }
+
+  /** Take the window back after a message, if all of it is known. */
+  #takeWindow(): void {
+    if (this.#pieces === undefined || this.#fast?.follow(Buffer.concat(this.#pieces)) !== true) {
+      this.#leaveWindow()
+      return
+    }
+    this.#pieces = undefined
+    this.#isWithZlib = false
+    this.#credit -= RETURN_COST
+    this.#stream!.close()
+    this.#stream = undefined
   }
 
   /** True when `inflate` can be called; otherwise only `inflateLater`. */
@@ -97,7 +136,9 @@ export class Inflater {
   inflateSmall(input: Uint8Array, start: number, end: number, sink: InflaterSink): boolean {
     if (this.#isWithZlib || !this.#isSync) return false
     const fast = (this.#fast ??= createFastInflater(this.#windowBits))
-    return fast?.inflate(input, start, end, sink) ?? false
+    if (fast?.inflate(input, start, end, sink) !== true) return false
+    if (this.#credit < MOST_CREDIT) this.#credit++
+    return true
   }
 
   /**
@@ -120,7 +161,9 @@ export class Inflater {
     isEnd: boolean,
     sink: InflaterSink,
   ): InflateResult {
+    const isFirst = !this.#isWithZlib && !isEnd
     const { _handle: handle, _writeState: state } = this.#takeStream()
+    this.#notePiece(input, start, end, isFirst)
     let position = start
     let filled = 0
     let total = 0
@@ -140,6 +183,8 @@ export class Inflater {
       if (filled === OUTPUT_SIZE) {
         this.#position = position
         total += filled
+        // It does not go on with a piece.
+        this.#leaveWindow()
         if (!sink.onOutput(output, 0, filled, false)) return 'suspended'
         if (total >= MOST_AT_ONCE) return 'long'
         filled = 0
@@ -148,11 +193,17 @@ export class Inflater {
         if (++this.#restarts > MOST_RESTARTS) return 'failed'
         handle.reset()
       } else {
-        if (isEnd) this.#restarts = 0
+        if (isEnd) this.#endMessage()
         sink.onOutput(output, 0, filled, isEnd)
         return 'done'
       }
     }
+  }
+
+  // Before the last output is handed on: whoever takes it may close this, or give it to others.
+  #endMessage(): void {
+    this.#restarts = 0
+    this.#takeWindow()
   }
 
   /**
@@ -189,6 +240,7 @@ export class Inflater {
       return
     }
     const stream = this.#takeStream()
+    this.#leaveWindow()
     if (this.#isSync) prepareOutput(stream, OUTPUT_SIZE)
     const startedAt = bytesRead(stream)
     let isWritten = false
@@ -258,6 +310,7 @@ export class Inflater {
   /** Begin with an empty window. */
   reset(): void {
     this.#restarts = 0
+    this.#pieces = undefined
     this.#fast?.reset()
     if (this.#isWithZlib) this.#stream!.reset()
     this.#isWithZlib = false

@@ -294,6 +294,101 @@ describe('inflateSmall', () => {
     inflater.close()
   })
 
+  describe('after a message in pieces', () => {
+    /** Give a message in so many pieces. */
+    function inflatePieces(inflater: Inflater, message: Uint8Array, sink: Sink, count = 2): void {
+      const pieces = [...chunksOf(message, Math.ceil(message.length / count)), TAIL]
+      for (const [index, piece] of pieces.entries()) {
+        expect(inflateNow(inflater, piece, sink, index === pieces.length - 1)).toBe('done')
+      }
+    }
+
+    test('goes on with the same window', () => {
+      for (let windowBits = 9; windowBits <= 15; windowBits++) {
+        const { inflater, sink } = make(windowBits)
+        const deflater = new modules.Deflater({ windowBits, level: 6, memLevel: 8 })
+        const parts = Array.from({ length: 12 }, (_, index) => prose(200 + 300 * index, index % 3))
+        for (const [index, part] of parts.entries()) {
+          const message = deflater.deflate(part).slice(0, -TAIL.length)
+          if (index % 4 === 1) inflatePieces(inflater, message, sink)
+          else expect(inflateSmall(inflater, message, sink), `message ${index}`).toBe(true)
+        }
+        expectSame(sink.bytes, concat(...parts))
+        inflater.close()
+        deflater.close()
+      }
+    })
+
+    test('goes on when that was the first message', () => {
+      const { inflater, sink } = make()
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+      expect(sink).toMatchObject({ text: 'HelloHello', ends: 2 })
+      inflater.close()
+    })
+
+    test('goes on some times, and again after many whole messages', () => {
+      const { inflater, sink } = make()
+      for (let count = 0; count < 4; count++) {
+        inflatePieces(inflater, HELLO, sink)
+        expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+      }
+      // What those that came whole earned since is not enough for a fifth time.
+      for (let count = 0; count < 27; count++) expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(false)
+      inflater.reset()
+      for (let count = 0; count < 10; count++) expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+      inflater.close()
+    })
+
+    test.each<[string, Uint8Array, number]>([
+      ['it was long', deflate(noise(20_000)), 2],
+      ['it became much', deflate(prose(100_000)), 2],
+      ['there were many pieces', deflate(prose(1000)), 20],
+      ['there was a last block in it', concat(LAST_HELLO, hex('00')), 2],
+    ])('leaves all to zlib when %s', (_, message, count) => {
+      const { inflater, sink } = make()
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflatePieces(inflater, message, sink, count)
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(false)
+      expect(inflateNow(inflater, whole(HELLO), sink)).toBe('done')
+      expect(sink.ends).toBe(3)
+      inflater.close()
+    })
+
+    test('leaves all to zlib where it does not stand between two blocks', () => {
+      const { inflater, sink } = make()
+      // Five bytes without compression, of which the tail is the last but one.
+      const cutOff = hex('00 05 00 fa ff')
+      expect(inflateNow(inflater, cutOff, sink, false)).toBe('done')
+      expect(inflateNow(inflater, TAIL, sink)).toBe('done')
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(false)
+      expect(inflateNow(inflater, hex('41'), sink, false)).toBe('done')
+      expect(inflateNow(inflater, whole(HELLO), sink)).toBe('done')
+      expect(toHex(sink.bytes)).toBe(toHex(concat(TAIL, utf8('AHello'))))
+      inflater.close()
+    })
+
+    test('can be closed and reset by who takes the end of it', () => {
+      const { inflater, sink } = make()
+      sink.wants = () => {
+        if (sink.ends === 1) inflater.reset()
+        return true
+      }
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(false)
+      sink.wants = () => {
+        if (sink.ends === 2) inflater.close()
+        return true
+      }
+      inflatePieces(inflater, HELLO, sink)
+      expect(sink.text).toBe('HelloHello')
+    })
+  })
+
   test.each(['inflate', 'inflateLater'] as const)('%s goes on with a window of any size', async (name) => {
     for (let windowBits = 9; windowBits <= 15; windowBits++) {
       for (const size of [1, 511, 512, 513, 5000, 32_767, 32_768, 40_000]) {
