@@ -79,8 +79,8 @@ export class FastInflater {
   }
 
   /**
-   * Decompress a whole message, which comes without its tail, and hand on what it becomes. Return false when zlib has to
-   * do it: then nothing has happened.
+   * Decompress a whole message, which comes without its tail, and hand on what it becomes. Return false when zlib has
+   * to do it: then nothing has happened.
    */
   inflate(bytes: Uint8Array, start: number, end: number, sink: InflaterSink): boolean {
     const decompressor = this.#decompressor

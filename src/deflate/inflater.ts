@@ -1,6 +1,6 @@
-// One window with which messages are decompressed. Small ones that come whole go to the decompressor in WebAssembly. The
-// others go to zlib, which is given the window: it works at once where it can be driven so, on the thread pool otherwise,
-// and where much comes out. Output is handed on in portions, and nothing is made that nobody takes.
+// One window with which messages are decompressed. Small ones that come whole go to the decompressor in WebAssembly.
+// The others go to zlib, which is given the window: it works at once where it can be driven so, on the thread pool
+// otherwise, and where much comes out. Output is handed on in portions, and nothing is made that nobody takes.
 
 import { constants } from 'node:zlib'
 import { createFastInflater, type FastInflater } from './fast-inflater.ts'

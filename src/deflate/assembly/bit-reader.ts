@@ -1,5 +1,5 @@
-// The input of the decompressor, bit by bit: whole words are read ahead, and bits taken from their low end. There is room
-// behind the message, so that reading beyond its end does no harm; whoever reads looks where it came to.
+// The input of the decompressor, bit by bit: whole words are read ahead, and bits taken from their low end. There is
+// room behind the message, so that reading beyond its end does no harm; whoever reads looks where it came to.
 
 /** Where it goes on, what was read already, and how many bits of that were not taken. */
 export let at: usize = 0

@@ -1,8 +1,8 @@
-// The codes of a block for the decompressor: read from the block (RFC 1951 section 3.2.7), or fixed (section 3.2.6), and
-// made into tables.
+// The codes of a block for the decompressor: read from the block (RFC 1951 section 3.2.7), or fixed (section 3.2.6),
+// and made into tables.
 
 import { at, bits, count, drop, refill, setReader } from './bit-reader'
-import { END_OF_BLOCK, LITERAL, makeTable, prepareTables, UNUSUAL } from './decoding-tables'
+import { CODE_BIT, END_OF_BLOCK, LITERAL, makeTable, prepareTables, UNUSUAL } from './decoding-tables'
 import {
   COUNTS,
   DISTANCE_COUNTS,
@@ -165,14 +165,14 @@ function makeDistanceTable(): bool {
     )
     return distanceBits != 0
   }
-  // RFC 1951 section 3.2.7: "One distance code of zero bits means that there are no distance codes used at all". If there
-  // is one, it has one bit.
+  // RFC 1951 section 3.2.7: "One distance code of zero bits means that there are no distance codes used at all". If
+  // there is one, it has one bit.
   distanceBits = 1
   store<u32>(DISTANCE_TABLE, UNUSUAL)
   store<u32>(DISTANCE_TABLE + 4, UNUSUAL)
   if (usedEnd == usedDistances) return true
   const symbol = <u32>load<u16>(usedDistances)
-  store<u32>(DISTANCE_TABLE, load<u32>(DISTANCE_MEANINGS + ((symbol >> 4) << 2)) + 257)
+  store<u32>(DISTANCE_TABLE, load<u32>(DISTANCE_MEANINGS + ((symbol >> 4) << 2)) + CODE_BIT)
   return (symbol & 15) == 1
 }
 
@@ -224,6 +224,7 @@ function readLengths(literalCount: u32, total: u32, runBits: u32): bool {
     ahead >>= entry as u64
     left -= entry
     if ((entry & UNUSUAL) == 0) {
+      // Zeros come in runs, and leave no trace but in the index.
       length = entry >> 24
       store<u16>(used, (((index - base) << 4) | length) as u16)
       used += length != 0 ? 2 : 0
@@ -231,6 +232,7 @@ function readLengths(literalCount: u32, total: u32, runBits: u32): bool {
       shorter = i16x8.add(shorter, v128.load(ONES + (length << 5)))
       longer = i16x8.add(longer, v128.load(ONES + (length << 5), 16))
     } else {
+      // The length before, some times more.
       if (index == 0) return false
       if (length == 0) index += repeat
       else repeats = repeat

@@ -1,8 +1,8 @@
-// Tables that decode prefix codes: the next bits of the input are the index of an entry, which says all that is needed.
-// Codes longer than the table is wide lead to a smaller table behind it.
+// Tables that decode prefix codes: the next bits of the input are the number of an entry, which says all that is
+// needed. Codes longer than the table is wide lead to a smaller table behind it.
 //
-// An entry, from its lowest bits: how many bits to take in all (8), where those begin that say more than the code (5),
-// what kind of symbol it is (3), and what it stands for (16).
+// An entry has, from its lowest bit on: how many bits to take in all (8), where those begin that say more than the code
+// (5), what kind of symbol it is (3, and the highest bit), and what that stands for (16).
 
 import { NEXT_CODES, ONES, REVERSED } from './decompressor-layout'
 
@@ -12,6 +12,8 @@ export const UNUSUAL: u32 = 1 << 15
 export const SUBTABLE: u32 = 1 << 14
 export const END_OF_BLOCK: u32 = 1 << 13
 
+/** A bit of the code in an entry: one of all, and one before those that say more. */
+export const CODE_BIT: u32 = 0x101
 const MOST_BITS: u32 = 15
 /** No table is wider. */
 const REVERSED_BITS: u32 = 10
@@ -32,21 +34,29 @@ function reverse(code: u32, size: u32): u32 {
 
 /**
  * Make the table of a code, at most `width` bits wide, and return how wide it became: 0 when the code is not complete.
- * From `used` to `usedEnd` are the symbols that have a code, in order: symbol << 4 | length of the code.
+ * From `used` to `usedEnd` are the symbols that have a code, in order: symbol << 4 | length of the code. `counts` says
+ * how many have each length.
  */
-export function makeTable(used: usize, usedEnd: usize, counts: usize, meanings: usize, table: usize, width: u32): u32 {
+export function makeTable(
+  used: usize,
+  usedEnd: usize,
+  counts: usize,
+  meanings: usize,
+  table: usize,
+  width: u32,
+): u32 {
   const longest = assignCodes(counts)
   if (longest == 0) return 0
   const bits = min(width, longest)
   for (let at = table; at < table + ((4 << bits) as usize); at += 16) v128.store(at, i32x4.splat(0))
-  // Each at its first place only: the one whose further bits are zero.
+  // Each at its first place only, where all further bits are zero.
   for (let at = used; at < usedEnd; at += 2) {
     const symbol = <u32>load<u16>(at)
     const length = symbol & 15
     if (length > bits) continue
-    const code = takeCode(length)
-    const meaning = load<u32>(meanings + ((symbol >> 4) << 2))
-    store<u32>(table + <u32>load<u16>(REVERSED + ((code >> (MOST_BITS - REVERSED_BITS)) << 1)), meaning + length * 257)
+    const code = takeCode(length) >> (MOST_BITS - REVERSED_BITS)
+    const entry = load<u32>(meanings + ((symbol >> 4) << 2)) + length * CODE_BIT
+    store<u32>(table + <u32>load<u16>(REVERSED + (code << 1)), entry)
   }
   if (longest > bits) makeSubtables(used, usedEnd, counts, longest, meanings, table, bits)
   repeatEntries(table, 4 << bits)
@@ -125,7 +135,7 @@ function makeSubtables(
         end += 1 << width
         store<u32>(table + (prefix << 2), (start << 16) | UNUSUAL | SUBTABLE | (width << 8) | bits)
       }
-      const entry = load<u32>(meanings + ((symbol >> 4) << 2)) + own * 257
+      const entry = load<u32>(meanings + ((symbol >> 4) << 2)) + own * CODE_BIT
       for (let to = start + (code >> bits); to < end; to += 1 << own) store<u32>(table + (to << 2), entry)
       left--
     }

@@ -16,14 +16,14 @@ export const RUN_TABLE: usize = 12288
 export const RUN_LENGTHS: usize = 12800
 /** Symbols with a code, in order: symbol << 4 | length of the code, in two bytes. */
 export const USED: usize = 12832
-/** How many codes there are of each length, and the next of them: two bytes each. */
+/** How many codes there are of each length, of distances too, and the next of each: two bytes each. */
 export const COUNTS: usize = 13504
-export const NEXT_CODES: usize = 13536
-export const DISTANCE_COUNTS: usize = 13568
+export const DISTANCE_COUNTS: usize = 13536
+export const NEXT_CODES: usize = 13568
 /** By length of a code: 16 numbers of two bytes, of which the one for this length is 1. */
-export const ONES: usize = 14144
+export const ONES: usize = 13824
 /** By code in 10 bits: where its entry is in a table, from the last bit to the first. */
-export const REVERSED: usize = 14656
+export const REVERSED: usize = 14336
 /** What was decompressed, with room for the largest window before it, and for what is written too far behind it. */
 export const OUTPUT: usize = 50176
 export const OUTPUT_SIZE: usize = 65536

@@ -1,7 +1,7 @@
-// A DEFLATE decompressor (RFC 1951) in AssemblyScript, made for messages that are small and lie in memory as a whole. It
-// does what is usual. At anything else, broken data too, it gives up, so that zlib alone judges what is valid.
-// The message lies in memory of our own, with room behind it: reading beyond its end does no harm, and is noticed where
-// a block ends. The same goes for the output.
+// A DEFLATE decompressor (RFC 1951) in AssemblyScript, made for messages that are small and lie in memory as a whole.
+// It does what is usual. At anything else, broken data too, it gives up, so that zlib alone judges what is valid.
+// There is room behind the message and behind the output: what is read or written too far does no harm, because both
+// are looked at once for each turn of the loop, and at the end.
 // Built by scripts/build-kernel.mjs into ../decompressor-binary.ts, which is committed; a test rebuilds and compares.
 
 import { at, bits, count, drop, nextByte, refill, setReader } from './bit-reader'
@@ -35,8 +35,8 @@ let out: usize = OUTPUT
 let first: usize = OUTPUT
 
 /**
- * Decompress the `length` bytes that lie at MESSAGE and return how much came out, from OUTPUT on; -1 for what zlib has to
- * look at. `slot` holds `kept` bytes of the window, whose size is `window`.
+ * Decompress the `length` bytes that lie at MESSAGE and return how much came out, from OUTPUT on; -1 for what zlib has
+ * to look at. `slot` holds `kept` bytes of the window, whose size is `window`.
  */
 export function decompress(slot: usize, window: u32, kept: u32, length: u32): i32 {
   setReader(MESSAGE, 0, 0)
@@ -94,7 +94,7 @@ function decodeBlock(): bool {
   const literalMask: u32 = (4 << literalBits) - 4
   const distanceMask: u32 = (4 << distanceBits) - 4
   const start = first
-  // Words are read ahead.
+  // A word is read ahead.
   const fromEnd = inputEnd + 8
   const toEnd: usize = OUTPUT + OUTPUT_SIZE
   while (from <= fromEnd && to <= toEnd) {
