@@ -10,12 +10,12 @@ interface DecompressorExports extends ModuleExports {
   readonly message: { readonly value: number }
   readonly longestMessage: { readonly value: number }
   readonly output: { readonly value: number }
-  /** Decompress the message, and return how much came out; -1 for what zlib has to look at. */
+  /** Decompress the message, which comes without its tail, and return how much came out; -1 for what zlib has to look at. */
   decompress(slot: number, window: number, kept: number, size: number): number
 }
 
 const PAGES = 3
-// RFC 7692 section 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload".
+// RFC 7692 section 7.2.2: what a receiver appends to a message.
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
 
 /** The decompressor. What it exports is looked up once: the object of exports is slow to ask. */
@@ -73,7 +73,7 @@ export class FastInflater {
     this.#slot = slot
   }
 
-  /** The longest message that it takes, with its tail. */
+  /** The longest message that it takes, without its tail. */
   get longestMessage(): number {
     return this.#decompressor.longestMessage
   }
@@ -85,13 +85,11 @@ export class FastInflater {
   inflate(bytes: Uint8Array, start: number, end: number, sink: InflaterSink): boolean {
     const decompressor = this.#decompressor
     const size = end - start
-    if (size + TAIL.length > decompressor.longestMessage || decompressor.isLent) return false
-    const { message, output } = decompressor
+    if (size > decompressor.longestMessage || decompressor.isLent) return false
     const memory = decompressor.module.bytes
-    memory.set(bytes.subarray(start, end), message)
-    memory.set(TAIL, message + size)
-    const length = this.#decompress(size + TAIL.length)
+    const length = this.#decompress(bytes.subarray(start, end))
     if (length < 0) return false
+    const { output } = decompressor
     decompressor.isLent = true
     try {
       sink.onOutput(memory, output, output + length, true)
@@ -106,14 +104,17 @@ export class FastInflater {
    * impossible, or zlib does not stand where a message can begin.
    */
   follow(bytes: Uint8Array): boolean {
-    const decompressor = this.#decompressor
-    if (bytes.length > decompressor.longestMessage || decompressor.isLent) return false
-    decompressor.module.bytes.set(bytes, decompressor.message)
-    return this.#decompress(bytes.length) >= 0
+    const { longestMessage, isLent } = this.#decompressor
+    const size = bytes.length - TAIL.length
+    if (size < 0 || size > longestMessage || isLent) return false
+    const hasTail = TAIL.every((byte, index) => bytes[size + index] === byte)
+    return hasTail && this.#decompress(bytes.subarray(0, size)) >= 0
   }
 
-  #decompress(size: number): number {
-    const length = this.#decompressor.decompress(this.#slot, this.#window, this.#kept, size)
+  #decompress(bytes: Uint8Array): number {
+    const { module, message, decompress } = this.#decompressor
+    module.bytes.set(bytes, message)
+    const length = decompress(this.#slot, this.#window, this.#kept, bytes.length)
     if (length >= 0) this.#kept = Math.min(this.#kept + length, this.#window)
     return length
   }

@@ -35,12 +35,14 @@ let out: usize = OUTPUT
 let first: usize = OUTPUT
 
 /**
- * Decompress the `length` bytes that lie at MESSAGE and return how much came out, from OUTPUT on; -1 for what zlib has
- * to look at. `slot` holds `kept` bytes of the window, whose size is `window`.
+ * Decompress the message of `length` bytes that lies at MESSAGE, without its tail, and return how much came out, from
+ * OUTPUT on; -1 for what zlib has to look at. `slot` holds `kept` bytes of the window, whose size is `window`.
  */
 export function decompress(slot: usize, window: u32, kept: u32, length: u32): i32 {
   setReader(MESSAGE, 0, 0)
-  inputEnd = MESSAGE + length
+  // RFC 7692 section 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload".
+  store<u32>(MESSAGE + length, 0xffff0000)
+  inputEnd = MESSAGE + length + 4
   out = OUTPUT
   first = OUTPUT - kept
   if (kept > 0) memory.copy(first, slot, kept)
