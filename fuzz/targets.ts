@@ -13,6 +13,7 @@ import { headerGrammar } from './targets/header-grammar.ts'
 import { messages } from './targets/messages.ts'
 import { pair } from './targets/pair.ts'
 import { requestHead } from './targets/request-head.ts'
+import { smallMessages } from './targets/small-messages.ts'
 import { trace } from './targets/trace.ts'
 import { url } from './targets/url.ts'
 import { utf8 } from './targets/utf8.ts'
@@ -29,6 +30,7 @@ export const targets: readonly Target[] = [
   challenges,
   deflateNegotiation,
   decompression,
+  smallMessages,
   url,
   pair,
   differential,

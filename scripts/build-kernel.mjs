@@ -22,6 +22,13 @@ export const modules = [
     what: 'The WebAssembly compressor',
     features: [],
   },
+  {
+    source: 'src/deflate/assembly/decompressor.ts',
+    target: 'src/deflate/decompressor-binary.ts',
+    name: 'decompressorBinary',
+    what: 'The WebAssembly decompressor',
+    features: ['--enable', 'simd'],
+  },
 ]
 
 /** Compile a module and return the text of its target. */

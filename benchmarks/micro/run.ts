@@ -1,6 +1,6 @@
 // Runs the micro-benchmarks and prints a table for each subject. They say where time goes inside; what the library is
 // worth, the benchmarks against other libraries say.
-// usage: npx tsx benchmarks/micro/run.ts [kernel|parser|serializer...] [--time 300]
+// usage: npx tsx benchmarks/micro/run.ts [kernel|parser|serializer|inflater...] [--time 300]
 
 import { fork } from 'node:child_process'
 import { cpus, loadavg } from 'node:os'
@@ -12,6 +12,7 @@ const SUBJECTS = {
   kernel: { title: 'Kernel: one call', kernels: ['wasm', 'javascript'] },
   parser: { title: 'Parser: one message in', kernels: ['wasm'] },
   serializer: { title: 'Serializer: one message out', kernels: ['wasm'] },
+  inflater: { title: 'Inflater: one compressed message', kernels: ['wasm', 'javascript'] },
 } as const
 
 type Subject = keyof typeof SUBJECTS

@@ -3,15 +3,14 @@
 
 import { Buffer } from 'node:buffer'
 import { compressorBinary } from './compressor-binary.ts'
+import { loadModule, type ModuleExports, type WasmModule } from './wasm-module.ts'
 
-interface CompressorExports {
-  /** Where a message goes, where what it becomes begins, where slots can begin, and the longest message. */
+interface CompressorExports extends ModuleExports {
+  /** Where a message goes, where what it becomes begins, and the longest message. */
   readonly message: { readonly value: number }
   readonly output: { readonly value: number }
-  readonly slots: { readonly value: number }
   readonly longestMessage: { readonly value: number }
   readonly tableSize: { readonly value: number }
-  prepare(): void
   /** Compress the message, and return where the output ends. */
   compress(
     slot: number,
@@ -23,78 +22,27 @@ interface CompressorExports {
   ): number
 }
 
-interface WasmMemory {
-  readonly buffer: ArrayBuffer
-  grow(pages: number): number
-}
-
-/** The part of the WebAssembly API that is used here; Node's own types do not have it. */
-interface WebAssemblyApi {
-  Memory: new (limits: { initial: number }) => WasmMemory
-  Module: new (binary: Uint8Array) => object
-  Instance: new (module: object, imports: { env: { memory: WasmMemory } }) => { readonly exports: unknown }
-}
-
-const PAGE = 65536
+const PAGES = 5
 // Codes of a message's own make it smaller by a fifth and take four times as long to make as to use the fixed ones.
 const OWN_CODES_FROM = 2048
 
-/** The compressor, and the memory in which it works and keeps the windows of connections. */
+/** The compressor. What it exports is looked up once: the object of exports is slow to ask. */
 class Compressor {
-  readonly #memory: WasmMemory
-  bytes: Uint8Array
-  // Looked up once: the object of exports is slow to ask.
+  readonly module: WasmModule<CompressorExports>
   readonly compress: CompressorExports['compress']
   readonly message: number
   readonly output: number
   readonly longestMessage: number
-  readonly #tableSize: number
-  /** Where the memory that was given to nobody begins. */
-  #end: number
-  readonly #free = new Map<number, number[]>()
+  readonly tableSize: number
 
-  constructor(api: WebAssemblyApi) {
-    // The work space takes four pages.
-    this.#memory = new api.Memory({ initial: 5 })
-    const module = new api.Module(Buffer.from(compressorBinary, 'base64'))
-    const instance = new api.Instance(module, { env: { memory: this.#memory } })
-    const exports = instance.exports as CompressorExports
-    exports.prepare()
-    this.bytes = new Uint8Array(this.#memory.buffer)
-    this.compress = exports.compress
-    this.message = exports.message.value
-    this.output = exports.output.value
-    this.longestMessage = exports.longestMessage.value
-    this.#tableSize = exports.tableSize.value
-    this.#end = exports.slots.value
-  }
-
-  /** Find room for a window; `undefined` when the memory cannot grow any more. */
-  take(window: number): number | undefined {
-    const free = this.#free.get(window)?.pop()
-    if (free !== undefined) return free
-    const slot = this.#end
-    const end = slot + this.#tableSize + window
-    if (end > this.bytes.length && !this.#grow(end)) return undefined
-    this.#end = end
-    return slot
-  }
-
-  give(window: number, slot: number): void {
-    const free = this.#free.get(window)
-    if (free === undefined) this.#free.set(window, [slot])
-    else free.push(slot)
-  }
-
-  #grow(end: number): boolean {
-    try {
-      // By a quarter, so that it is seldom done.
-      this.#memory.grow(Math.ceil((end * 1.25) / PAGE) - this.bytes.length / PAGE)
-    } catch {
-      return false
-    }
-    this.bytes = new Uint8Array(this.#memory.buffer)
-    return true
+  constructor(module: WasmModule<CompressorExports>) {
+    const { compress, message, output, longestMessage, tableSize } = module.exports
+    this.module = module
+    this.compress = compress
+    this.message = message.value
+    this.output = output.value
+    this.longestMessage = longestMessage.value
+    this.tableSize = tableSize.value
   }
 }
 
@@ -104,13 +52,8 @@ let isPrepared = false
 function prepare(): Compressor | undefined {
   if (isPrepared) return compressor
   isPrepared = true
-  // OPENLINE_KERNEL=javascript turns WebAssembly off, here as in the kernel.
-  if (process.env.OPENLINE_KERNEL === 'javascript') return undefined
-  try {
-    compressor = new Compressor((globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly)
-  } catch {
-    // This runtime has no WebAssembly.
-  }
+  const module = loadModule<CompressorExports>(compressorBinary, PAGES)
+  if (module !== undefined) compressor = new Compressor(module)
   return compressor
 }
 
@@ -122,9 +65,10 @@ export function canCompressFast(): boolean {
 /** Make a deflater with a window of so many bits; `undefined` where that is impossible. */
 export function createFastDeflater(windowBits: number): FastDeflater | undefined {
   const compressor = prepare()
+  if (compressor === undefined) return undefined
   const window = 1 << windowBits
-  const slot = compressor?.take(window)
-  return slot === undefined ? undefined : new FastDeflater(compressor!, window, slot)
+  const slot = compressor.module.take(compressor.tableSize + window)
+  return slot === undefined ? undefined : new FastDeflater(compressor, window, slot)
 }
 
 /** Compress with one window. */
@@ -159,13 +103,13 @@ export class FastDeflater {
   }
 
   #deflate(bytes: Uint8Array): Uint8Array {
-    const { bytes: memory, compress, message, output } = this.#compressor
+    const { module, compress, message, output } = this.#compressor
     const size = bytes.length
-    memory.set(bytes, message)
+    module.bytes.set(bytes, message)
     const end = compress(this.#slot, this.#window, this.#kept, this.#position, size, OWN_CODES_FROM)
     this.#kept = Math.min(this.#kept + size, this.#window)
     this.#position = (this.#position + size) & 0xffff
-    return memory.subarray(output, end)
+    return module.bytes.subarray(output, end)
   }
 
   /** Begin with an empty window. */
@@ -176,7 +120,8 @@ export class FastDeflater {
   /** Give back the memory. */
   close(): void {
     if (this.#slot === 0) return
-    this.#compressor.give(this.#window, this.#slot)
+    const { module, tableSize } = this.#compressor
+    module.give(tableSize + this.#window, this.#slot)
     this.#slot = 0
   }
 }

@@ -10,7 +10,8 @@ import type { Role } from '../protocol/protocol.ts'
 import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 import { type Deflater, type DeflateSettings, zlibSettings } from './deflater.ts'
 import type { FastDeflater } from './fast-deflater.ts'
-import type { Inflater, InflaterSink } from './inflater.ts'
+import type { Inflater } from './inflater.ts'
+import type { InflaterSink } from './inflater-sink.ts'
 import type { DeflateParameters } from './negotiation.ts'
 import { LEAST_WINDOW_BITS, type ResolvedCompressionOptions } from './options.ts'
 import { Savings } from './savings.ts'
@@ -222,8 +223,12 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
     isLast: boolean,
     sink: DecompressionSink,
   ): boolean {
-    this.#inflater ??= takeInflater(this.#inflateBits)
+    const inflater = (this.#inflater ??= takeInflater(this.#inflateBits))
     this.#sink = sink
+    if (isLast && inflater.inflateSmall(bytes, start, end, this)) {
+      this.#endMessage()
+      return !this.#isClosed
+    }
     if (!isLast) return this.#inflateAny(bytes, start, end, false)
     // RFC 7692 section 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload".
     const size = end - start

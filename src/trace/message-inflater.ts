@@ -1,7 +1,8 @@
 // Decompresses the messages of one direction for their excerpts, with a window of its own. What comes out is counted
 // and forgotten.
 
-import { Inflater, type InflaterSink } from '../deflate/inflater.ts'
+import { Inflater } from '../deflate/inflater.ts'
+import type { InflaterSink } from '../deflate/inflater-sink.ts'
 import { canRunSync } from '../deflate/sync-zlib.ts'
 import type { Excerpt } from './excerpt.ts'
 

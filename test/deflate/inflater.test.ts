@@ -1,4 +1,5 @@
 import zlib from 'node:zlib'
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import type { InflateResult, Inflater } from '../../src/deflate/inflater.ts'
 import { chunksOf, concat, hex, toHex, utf8 } from '../support/bytes.ts'
@@ -206,6 +207,287 @@ describe('inflate', () => {
   test('can be closed twice', () => {
     const { inflater } = make()
     inflater.close()
+    inflater.close()
+  })
+})
+
+describe('inflateSmall', () => {
+  let modules: Modules
+
+  beforeAll(async () => {
+    modules = await load('at once')
+  })
+
+  function make(windowBits = 15): { inflater: Inflater; sink: Sink } {
+    return { inflater: new modules.Inflater(windowBits), sink: new Sink() }
+  }
+
+  function inflateSmall(inflater: Inflater, message: Uint8Array, sink: Sink): boolean {
+    return inflater.inflateSmall(message, 0, message.length, sink)
+  }
+
+  test('gives what was compressed, and the end', () => {
+    const { inflater, sink } = make()
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+    expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+    expect(sink).toMatchObject({ text: 'HelloHello', ends: 2, portions: [5, 5] })
+    inflater.close()
+  })
+
+  test('looks at nothing but the part that it was given', () => {
+    const { inflater, sink } = make()
+    expect(inflater.inflateSmall(concat(NONSENSE, HELLO, NONSENSE), 4, 11, sink)).toBe(true)
+    expect(sink.text).toBe('Hello')
+    inflater.close()
+  })
+
+  test('is done even when no more is wanted', () => {
+    const { inflater, sink } = make()
+    sink.wants = () => false
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+    inflater.close()
+  })
+
+  test('makes nothing of zlib, until that is needed', async () => {
+    let streams = 0
+    vi.doMock('node:zlib', () => ({
+      ...zlib,
+      createInflateRaw: (options: zlib.ZlibOptions) => {
+        streams++
+        return zlib.createInflateRaw(options)
+      },
+    }))
+    try {
+      const { Inflater } = await load('at once')
+      streams = 0
+      const inflater = new Inflater(15)
+      const sink = new Sink()
+      for (let count = 0; count < 10; count++) expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflater.reset()
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      expect(streams).toBe(0)
+      expect(inflateNow(inflater, whole(HELLO), sink)).toBe('done')
+      expect(streams).toBe(1)
+      inflater.close()
+    } finally {
+      vi.doUnmock('node:zlib')
+    }
+  })
+
+  test.each<[string, Uint8Array]>([
+    ['much output', deflate(prose(100_000))],
+    ['a long message', deflate(noise(20_000))],
+    ['a last block', concat(LAST_HELLO, hex('00'))],
+  ])('leaves %s to zlib, which has the window then, until it is reset', (_, message) => {
+    const { inflater, sink } = make()
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+    expect(inflateSmall(inflater, message, sink)).toBe(false)
+    expect(sink.text).toBe('Hello')
+    expect(inflateNow(inflater, whole(HELLO_AGAIN), sink)).toBe('done')
+    expect(sink.text).toBe('HelloHello')
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(false)
+    expect(inflateNow(inflater, whole(message), sink)).toBe('done')
+    inflater.reset()
+    expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(false)
+    inflater.reset()
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+    inflater.close()
+  })
+
+  describe('after a message in pieces', () => {
+    /** Give a message in so many pieces. */
+    function inflatePieces(inflater: Inflater, message: Uint8Array, sink: Sink, count = 2): void {
+      const pieces = [...chunksOf(message, Math.ceil(message.length / count)), TAIL]
+      for (const [index, piece] of pieces.entries()) {
+        expect(inflateNow(inflater, piece, sink, index === pieces.length - 1)).toBe('done')
+      }
+    }
+
+    test('goes on with the same window', () => {
+      for (let windowBits = 9; windowBits <= 15; windowBits++) {
+        const { inflater, sink } = make(windowBits)
+        const deflater = new modules.Deflater({ windowBits, level: 6, memLevel: 8 })
+        const parts = Array.from({ length: 12 }, (_, index) => prose(200 + 300 * index, index % 3))
+        for (const [index, part] of parts.entries()) {
+          const message = deflater.deflate(part).slice(0, -TAIL.length)
+          if (index % 4 === 1) inflatePieces(inflater, message, sink)
+          else expect(inflateSmall(inflater, message, sink), `message ${index}`).toBe(true)
+        }
+        expectSame(sink.bytes, concat(...parts))
+        inflater.close()
+        deflater.close()
+      }
+    })
+
+    test('goes on when that was the first message', () => {
+      const { inflater, sink } = make()
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+      expect(sink).toMatchObject({ text: 'HelloHello', ends: 2 })
+      inflater.close()
+    })
+
+    test('goes on some times, and again after many whole messages', () => {
+      const { inflater, sink } = make()
+      for (let count = 0; count < 4; count++) {
+        inflatePieces(inflater, HELLO, sink)
+        expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+      }
+      // What those that came whole earned since is not enough for a fifth time.
+      for (let count = 0; count < 27; count++) expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(false)
+      inflater.reset()
+      for (let count = 0; count < 10; count++) expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(true)
+      inflater.close()
+    })
+
+    test.each<[string, Uint8Array, number]>([
+      ['it was long', deflate(noise(20_000)), 2],
+      ['it became much', deflate(prose(100_000)), 2],
+      ['there were many pieces', deflate(prose(1000)), 20],
+      ['there was a last block in it', concat(LAST_HELLO, hex('00')), 2],
+    ])('leaves all to zlib when %s', (_, message, count) => {
+      const { inflater, sink } = make()
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+      inflatePieces(inflater, message, sink, count)
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(false)
+      expect(inflateNow(inflater, whole(HELLO), sink)).toBe('done')
+      expect(sink.ends).toBe(3)
+      inflater.close()
+    })
+
+    test('leaves all to zlib where it does not stand between two blocks', () => {
+      const { inflater, sink } = make()
+      // Five bytes without compression, of which the tail is the last but one.
+      const cutOff = hex('00 05 00 fa ff')
+      expect(inflateNow(inflater, cutOff, sink, false)).toBe('done')
+      expect(inflateNow(inflater, TAIL, sink)).toBe('done')
+      expect(inflateSmall(inflater, HELLO, sink)).toBe(false)
+      expect(inflateNow(inflater, hex('41'), sink, false)).toBe('done')
+      expect(inflateNow(inflater, whole(HELLO), sink)).toBe('done')
+      expect(toHex(sink.bytes)).toBe(toHex(concat(TAIL, utf8('AHello'))))
+      inflater.close()
+    })
+
+    test('can be closed and reset by who takes the end of it', () => {
+      const { inflater, sink } = make()
+      sink.wants = () => {
+        if (sink.ends === 1) inflater.reset()
+        return true
+      }
+      inflatePieces(inflater, HELLO, sink)
+      expect(inflateSmall(inflater, HELLO_AGAIN, sink)).toBe(false)
+      sink.wants = () => {
+        if (sink.ends === 2) inflater.close()
+        return true
+      }
+      inflatePieces(inflater, HELLO, sink)
+      expect(sink.text).toBe('HelloHello')
+    })
+  })
+
+  test.each(['inflate', 'inflateLater'] as const)('%s goes on with a window of any size', async (name) => {
+    for (let windowBits = 9; windowBits <= 15; windowBits++) {
+      for (const size of [1, 511, 512, 513, 5000, 32_767, 32_768, 40_000]) {
+        const { inflater, sink } = make(windowBits)
+        const before = prose(size)
+        expect(inflateSmall(inflater, deflate(before), sink)).toBe(true)
+        const after = concat(before.subarray(-(1 << windowBits)), noise(10))
+        const window = before.subarray(-(1 << windowBits))
+        // A window of its size is known as a whole to a sender that has no more.
+        const message = deflate(after, { windowBits, dictionary: window })
+        if (name === 'inflate') expect(inflateNow(inflater, whole(message), sink)).toBe('done')
+        else expect(await inflateLater(inflater, whole(message), sink)).toBe(false)
+        expectSame(sink.bytes, concat(before, after))
+        inflater.close()
+      }
+    }
+  })
+
+  test('a last block empties the window that zlib was given', () => {
+    const { inflater, sink } = make()
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(true)
+    expect(inflateNow(inflater, whole(LAST_HELLO, HELLO_AGAIN), sink)).toBe('failed')
+    inflater.close()
+  })
+
+  test('leaves what is broken to zlib, which says so', () => {
+    const { inflater, sink } = make()
+    expect(inflateSmall(inflater, NONSENSE, sink)).toBe(false)
+    expect(inflateNow(inflater, whole(NONSENSE), sink)).toBe('failed')
+    expect(sink.portions).toEqual([])
+    inflater.close()
+  })
+
+  test('does nothing within the output of another, and can go on', () => {
+    const { inflater, sink } = make()
+    const { inflater: other, sink: within } = make()
+    expect(inflateSmall(other, HELLO, within)).toBe(true)
+    const original = sink.onOutput.bind(sink)
+    sink.onOutput = (...values) => {
+      expect(inflateSmall(other, HELLO_AGAIN, within)).toBe(false)
+      expect(inflateNow(other, whole(HELLO_AGAIN), within)).toBe('done')
+      return original(...values)
+    }
+    expect(inflateSmall(inflater, deflate(prose(1000)), sink)).toBe(true)
+    expectSame(sink.bytes, prose(1000))
+    expect(within.text).toBe('HelloHello')
+    inflater.close()
+    other.close()
+  })
+
+  test('gives with all the other ways in any order what zlib gives', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 9, max: 15 }),
+        fc.array(fc.tuple(fc.nat({ max: 9 }), fc.constantFrom(10, 400, 3000, 70_000)), {
+          minLength: 1,
+          maxLength: 10,
+        }),
+        async (windowBits, messages) => {
+          const { Deflater } = modules
+          const deflater = new Deflater({ windowBits, level: 6, memLevel: 8 })
+          const { inflater, sink } = make(windowBits)
+          const expected: Uint8Array[] = []
+          for (const [way, size] of messages) {
+            const bytes = prose(size, way)
+            expected.push(bytes)
+            const message = deflater.deflate(bytes).slice(0, -TAIL.length)
+            if (way < 7 && inflateSmall(inflater, message, sink)) continue
+            const input = whole(message)
+            const middle = input.length >> 1
+            if (way === 9) {
+              expect(await inflateLater(inflater, input, sink)).toBe(false)
+            } else if (way === 8) {
+              expect(inflateNow(inflater, input.subarray(0, middle), sink, false)).toBe('done')
+              expect(inflateNow(inflater, input.subarray(middle), sink)).toBe('done')
+            } else {
+              expect(inflateNow(inflater, input, sink)).toBe('done')
+            }
+          }
+          expectSame(sink.bytes, concat(...expected))
+          expect(sink.ends).toBe(messages.length)
+          inflater.close()
+          deflater.close()
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  test.each([
+    ['zlib cannot be driven at once', 'through streams', undefined],
+    ['there is no WebAssembly', 'at once', 'javascript'],
+  ] as const)('does nothing where %s', async (_, way, kernel) => {
+    const { Inflater } = await load(way, kernel)
+    const inflater = new Inflater(15)
+    const sink = new Sink()
+    expect(inflateSmall(inflater, HELLO, sink)).toBe(false)
+    expect(await inflateLater(inflater, whole(HELLO), sink)).toBe(false)
+    expect(sink.text).toBe('Hello')
     inflater.close()
   })
 })

@@ -44,6 +44,9 @@ export async function load(way: Way, kernel?: 'javascript'): Promise<Modules> {
     // It is found out when it is first asked.
     if (canRunSync() !== (way === 'at once')) throw new Error(`zlib cannot be driven ${way} here`)
     const { canCompressFast } = await import('../../src/deflate/fast-deflater.ts')
+    const { createFastInflater } = await import('../../src/deflate/fast-inflater.ts')
+    // This, too.
+    createFastInflater(9)?.close()
     if (canCompressFast() !== (kernel === undefined)) throw new Error('there is no WebAssembly here')
     const { PerMessageDeflate } = await import('../../src/deflate/permessage-deflate.ts')
     const { Deflater } = await import('../../src/deflate/deflater.ts')
@@ -133,6 +136,14 @@ export function inflateAll(messages: readonly Uint8Array[], options: ZlibOptions
 /** Decompress one message with an empty window. */
 export function inflate(message: Uint8Array, options: ZlibOptions = {}): Uint8Array {
   return inflateAll([message], options)[0]!
+}
+
+/** Put values of so many bits together, the lowest bit first, as DEFLATE does with all but the bits of codes. */
+export function packBits(...fields: readonly (readonly [value: number, size: number])[]): Uint8Array {
+  const bits = fields.flatMap(([value, size]) => Array.from({ length: size }, (_, bit) => (value >> bit) & 1))
+  const bytes = new Uint8Array(Math.ceil(bits.length / 8))
+  for (const [index, bit] of bits.entries()) bytes[index >> 3]! |= bit << (index & 7)
+  return bytes
 }
 
 // --- ends of a connection ---
