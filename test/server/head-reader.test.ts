@@ -413,6 +413,23 @@ describe.each(ways)('server reads heads $name:', ({ isSecure, isOn }) => {
       expect(server.connections.size).toBe(0)
     })
 
+    test('and no other on the same line', async () => {
+      const opened: unknown[] = []
+      const server = await startHere(
+        { open: (connection) => void opened.push(connection) },
+        { origins: ['https://example.com'] },
+      )
+      const client = await dial(server)
+      client.socket.allowHalfOpen = true
+      const closed = once(client.socket, 'close')
+      client.write(handshake({ Origin: 'https://example.org' }))
+      expect((await client.readResponse()).status).toBe(403)
+      client.socket.end(handshake({ Origin: 'https://example.com' }))
+      await closed
+      expect((await client.readToEnd()).toString()).toBe('')
+      expect(opened).toEqual([])
+    })
+
     test('an error of a function for origins', async () => {
       const log = new MemoryLog()
       const server = await startHere(echo, {
@@ -651,6 +668,14 @@ test('each client that says nothing has its own time', async () => {
   const third = await dial()
   third.client.write(handshake())
   expect((await third.client.readHead()).status).toBe(101)
+  const gone = await dial()
+  const closed = once(gone.socket, 'close')
+  gone.client.socket.end()
+  await closed
+  const end = vi.spyOn(gone.socket, 'end')
+  // Who does not end its half when the server does is dropped.
+  second.client.socket.allowHalfOpen = true
+  const dropped = once(second.socket, 'close')
   const refused = (): boolean[] => [first, second, third].map(({ socket }) => socket.writableEnded)
   vi.advanceTimersByTime(395)
   expect(refused()).toEqual([false, false, false])
@@ -663,6 +688,8 @@ test('each client that says nothing has its own time', async () => {
   expect(refused()).toEqual([true, true, false])
   expect(await first.client.readResponse()).toMatchObject({ status: 408, body: 'no request came\n' })
   expect((await second.client.readResponse()).status).toBe(408)
+  await dropped
+  expect(end).not.toHaveBeenCalled()
   // The timer is set anew for who comes when nobody was left.
   const fourth = await dial()
   vi.advanceTimersByTime(495)
