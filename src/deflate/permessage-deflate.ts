@@ -15,14 +15,7 @@ import type { InflaterSink } from './inflater-sink.ts'
 import type { DeflateParameters } from './negotiation.ts'
 import { LEAST_WINDOW_BITS, type ResolvedCompressionOptions } from './options.ts'
 import { Savings } from './savings.ts'
-import {
-  canDeflateNow,
-  giveDeflater,
-  giveInflater,
-  nameSettings,
-  takeDeflater,
-  takeInflater,
-} from './window-pool.ts'
+import { canDeflateNow, deflaterPool, inflaterPool, type WindowPool } from './window-pool.ts'
 import { enqueue } from './zlib-queue.ts'
 
 // Compressing this much takes a good part of a millisecond.
@@ -40,11 +33,10 @@ const EMPTY = new Uint8Array(0)
 export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
   readonly threshold: number
   readonly #settings: DeflateSettings
-  /** The class of our windows, by which they are shared. */
-  readonly #key: string
+  readonly #deflaters: WindowPool<Deflater | FastDeflater>
+  readonly #inflaters: WindowPool<Inflater>
   readonly #keepsDeflater: boolean
   readonly #keepsInflater: boolean
-  readonly #inflateBits: number
   readonly #idleTimeout: number
   readonly #wheel: TimerWheel
   readonly #savings: Savings | undefined
@@ -78,13 +70,11 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
       level: options.level,
       memLevel: options.memLevel,
     }
-    this.#key = nameSettings(this.#settings)
+    this.#deflaters = deflaterPool(this.#settings)
     this.#keepsDeflater = !(isServer ? agreed.serverNoContextTakeover : agreed.clientNoContextTakeover)
     this.#keepsInflater = !(isServer ? agreed.clientNoContextTakeover : agreed.serverNoContextTakeover)
-    this.#inflateBits = Math.max(
-      isServer ? agreed.clientMaxWindowBits : agreed.serverMaxWindowBits,
-      LEAST_WINDOW_BITS,
-    )
+    const inflateBits = isServer ? agreed.clientMaxWindowBits : agreed.serverMaxWindowBits
+    this.#inflaters = inflaterPool(Math.max(inflateBits, LEAST_WINDOW_BITS))
     this.threshold = Math.max(options.threshold, 1)
     this.#idleTimeout = options.idleTimeout
     this.#wheel = wheel
@@ -155,8 +145,8 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
 
   compressShared(message: PreparedMessage): Uint8Array | undefined {
     if (!message.isCompressible || this.#isUnable || message.payload.length < this.threshold) return undefined
-    const frame = message.compressed(this.#key, (payload) =>
-      compressAlone(payload, this.#settings, this.#key),
+    const frame = message.compressed(this.#deflaters.name, (payload) =>
+      compressAlone(payload, this.#settings),
     )
     if (frame !== undefined) this.#isStale = true
     return frame
@@ -174,7 +164,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
     const kept = this.#deflater
     if (kept === undefined) {
       this.#isStale = false
-      const deflater = takeDeflater(this.#key, this.#settings)
+      const deflater = this.#deflaters.take()
       if (this.#keepsDeflater) {
         this.#deflater = deflater
         if (this.#idleTimeout !== Number.POSITIVE_INFINITY) this.#wheel.schedule(this, this.#idleTimeout)
@@ -190,7 +180,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
   #giveDeflater(deflater: Deflater | FastDeflater): void {
     if (this.#keepsDeflater) return
     this.#deflater = undefined
-    giveDeflater(this.#key, deflater)
+    this.#deflaters.give(deflater)
   }
 
   /** Give the window back when it was not used for long. */
@@ -199,7 +189,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
       this.#wasUsed = false
       this.#wheel.schedule(this, this.#idleTimeout)
     } else if (this.#deflater !== undefined) {
-      giveDeflater(this.#key, this.#deflater)
+      this.#deflaters.give(this.#deflater)
       this.#deflater = undefined
     }
   }
@@ -223,7 +213,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
     isLast: boolean,
     sink: DecompressionSink,
   ): boolean {
-    const inflater = (this.#inflater ??= takeInflater(this.#inflateBits))
+    const inflater = (this.#inflater ??= this.#inflaters.take())
     this.#sink = sink
     if (isLast && inflater.inflateSmall(bytes, start, end, this)) {
       this.#endMessage()
@@ -310,7 +300,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
 
   #endMessage(): void {
     if (this.#keepsInflater || this.#inflater === undefined) return
-    giveInflater(this.#inflateBits, this.#inflater)
+    this.#inflaters.give(this.#inflater)
     this.#inflater = undefined
   }
 
@@ -320,30 +310,31 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#wheel.cancel(this)
-    if (this.#deflater !== undefined) giveDeflater(this.#key, this.#deflater)
+    if (this.#deflater !== undefined) this.#deflaters.give(this.#deflater)
     this.#deflater = undefined
     this.#rest = undefined
     if (this.#inflater === undefined) return
     if (this.#isInflatingLater) this.#inflater.close()
-    else giveInflater(this.#inflateBits, this.#inflater)
+    else this.#inflaters.give(this.#inflater)
     this.#inflater = undefined
   }
 }
 
 /** Compress a message for many peers, or give `undefined` when that is no gain. */
-function compressAlone(payload: Uint8Array, settings: DeflateSettings, key: string): Uint8Array | undefined {
+function compressAlone(payload: Uint8Array, settings: DeflateSettings): Uint8Array | undefined {
   const compressed = withoutTail(
     canDeflateNow(settings)
-      ? deflateWithSpare(payload, settings, key)
+      ? deflateWithSpare(payload, settings)
       : deflateRawSync(payload, wholeMessage(settings)),
   )
   return compressed.length < payload.length ? compressed : undefined
 }
 
-function deflateWithSpare(payload: Uint8Array, settings: DeflateSettings, key: string): Uint8Array {
-  const deflater = takeDeflater(key, settings)
+function deflateWithSpare(payload: Uint8Array, settings: DeflateSettings): Uint8Array {
+  const pool = deflaterPool(settings)
+  const deflater = pool.take()
   const compressed = deflater.deflate(payload)
-  giveDeflater(key, deflater)
+  pool.give(deflater)
   return compressed
 }
 

@@ -13,27 +13,38 @@ interface Window {
   close(): void
 }
 
-class WindowPool<Kind extends Window> {
-  readonly #free = new Map<string, Kind[]>()
+/** Hold windows of one class, which can stand for one another. */
+export class WindowPool<Kind extends Window> {
+  /** Names the class. */
+  readonly name: string
+  readonly #make: () => Kind
+  readonly #free: Kind[] = []
 
-  take(key: string, make: () => Kind): Kind {
-    return this.#free.get(key)?.pop() ?? make()
+  constructor(name: string, make: () => Kind) {
+    this.name = name
+    this.#make = make
   }
 
-  give(key: string, window: Kind): void {
-    let free = this.#free.get(key)
-    if (free === undefined) this.#free.set(key, (free = []))
-    if (free.length >= MOST_FREE) {
+  /** Take an empty window. */
+  take(): Kind {
+    return this.#free.pop() ?? this.#make()
+  }
+
+  /** Give one back, whatever it holds; not after it failed, or while it works. */
+  give(window: Kind): void {
+    if (this.#free.length >= MOST_FREE) {
       window.close()
       return
     }
     window.reset()
-    free.push(window)
+    this.#free.push(window)
   }
 }
 
-const deflaters = new WindowPool<Deflater | FastDeflater>()
-const inflaters = new WindowPool<Inflater>()
+/** Pools of windows to compress with, by the names of their settings. */
+const deflaters = new Map<string, WindowPool<Deflater | FastDeflater>>()
+/** Pools of windows to decompress with, by their bits. */
+const inflaters = new Map<number, WindowPool<Inflater>>()
 
 /** Name a class of windows. */
 export function nameSettings({ windowBits, level, memLevel }: DeflateSettings): string {
@@ -45,25 +56,26 @@ export function canDeflateNow({ level }: DeflateSettings): boolean {
   return canRunSync() || (level === undefined && canCompressFast())
 }
 
-/** Take an empty window to compress with; only where `canDeflateNow`. */
-export function takeDeflater(key: string, settings: DeflateSettings): Deflater | FastDeflater {
-  return deflaters.take(key, () => {
-    const fast = settings.level === undefined ? createFastDeflater(settings.windowBits) : undefined
-    return fast ?? new Deflater(settings)
-  })
+/** Find the pool of windows to compress with; it gives some only where `canDeflateNow`. */
+export function deflaterPool(settings: DeflateSettings): WindowPool<Deflater | FastDeflater> {
+  const name = nameSettings(settings)
+  let pool = deflaters.get(name)
+  if (pool === undefined) {
+    pool = new WindowPool(name, () => {
+      const fast = settings.level === undefined ? createFastDeflater(settings.windowBits) : undefined
+      return fast ?? new Deflater(settings)
+    })
+    deflaters.set(name, pool)
+  }
+  return pool
 }
 
-/** Give it back, whatever it holds. */
-export function giveDeflater(key: string, deflater: Deflater | FastDeflater): void {
-  deflaters.give(key, deflater)
-}
-
-/** Take an empty window to decompress with. */
-export function takeInflater(windowBits: number): Inflater {
-  return inflaters.take(String(windowBits), () => new Inflater(windowBits))
-}
-
-/** Give it back; not after it failed, or while it works. */
-export function giveInflater(windowBits: number, inflater: Inflater): void {
-  inflaters.give(String(windowBits), inflater)
+/** Find the pool of windows to decompress with. */
+export function inflaterPool(windowBits: number): WindowPool<Inflater> {
+  let pool = inflaters.get(windowBits)
+  if (pool === undefined) {
+    pool = new WindowPool(String(windowBits), () => new Inflater(windowBits))
+    inflaters.set(windowBits, pool)
+  }
+  return pool
 }

@@ -47,45 +47,43 @@ describe.each([
   ['of our own', { ...ZLIB, level: undefined }],
 ] as const)('windows %s to compress with', (_, settings) => {
   test('come back empty', () => {
-    const { takeDeflater, giveDeflater, nameSettings } = pool
-    const key = nameSettings(settings)
-    const first = takeDeflater(key, settings)
+    const windows = pool.deflaterPool(settings)
+    const first = windows.take()
     const message = toHex(first.deflate(utf8('Hello, Hello')))
     expect(toHex(first.deflate(utf8('Hello, Hello')))).not.toBe(message)
-    giveDeflater(key, first)
-    const second = takeDeflater(key, settings)
+    windows.give(first)
+    const second = windows.take()
     expect(second).toBe(first)
     expect(toHex(second.deflate(utf8('Hello, Hello')))).toBe(message)
-    giveDeflater(key, second)
+    windows.give(second)
   })
 
   test('go to one taker each', () => {
-    const { takeDeflater, giveDeflater, nameSettings } = pool
-    const key = nameSettings(settings)
-    const taken = Array.from({ length: 6 }, () => takeDeflater(key, settings))
+    const windows = pool.deflaterPool(settings)
+    const taken = Array.from({ length: 6 }, () => windows.take())
     expect(new Set(taken).size).toBe(6)
-    for (const deflater of taken) giveDeflater(key, deflater)
+    for (const deflater of taken) windows.give(deflater)
   })
 
   test('are kept apart by their settings', () => {
-    const { takeDeflater, giveDeflater, nameSettings } = pool
-    const key = nameSettings(settings)
+    const windows = pool.deflaterPool(settings)
     const other = { ...settings, windowBits: 9 }
-    const deflater = takeDeflater(key, settings)
-    giveDeflater(key, deflater)
-    const another = takeDeflater(nameSettings(other), other)
+    const deflater = windows.take()
+    windows.give(deflater)
+    const others = pool.deflaterPool(other)
+    const another = others.take()
     expect(another).not.toBe(deflater)
-    giveDeflater(nameSettings(other), another)
+    others.give(another)
   })
 
   test('are closed when four are free already', () => {
-    const { takeDeflater, giveDeflater } = pool
-    const key = `a class of its own ${settings.level}`
-    const taken = Array.from({ length: 6 }, () => takeDeflater(key, settings))
+    // A class that no other test uses.
+    const windows = pool.deflaterPool({ ...settings, memLevel: 9 })
+    const taken = Array.from({ length: 6 }, () => windows.take())
     const closed = taken.map((deflater) => vi.spyOn(deflater, 'close'))
-    for (const deflater of taken) giveDeflater(key, deflater)
+    for (const deflater of taken) windows.give(deflater)
     expect(closed.map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0, 0, 1, 1])
-    const again = Array.from({ length: 6 }, () => takeDeflater(key, settings))
+    const again = Array.from({ length: 6 }, () => windows.take())
     expect(again.filter((deflater) => taken.includes(deflater))).toHaveLength(4)
   })
 })
@@ -105,12 +103,12 @@ describe('canDeflateNow', () => {
 
 describe('windows to decompress with', () => {
   test('come back empty', () => {
-    const { takeInflater, giveInflater } = pool
-    const first = takeInflater(12)
+    const windows = pool.inflaterPool(12)
+    const first = windows.take()
     expect(inflate(first, hex('f2 48 cd c9 c9 07 00'))).toBe('Hello')
     expect(inflate(first, hex('f2 00 11 00 00'))).toBe('Hello')
-    giveInflater(12, first)
-    const second = takeInflater(12)
+    windows.give(first)
+    const second = windows.take()
     expect(second).toBe(first)
     // What looks back finds nothing.
     expect(inflate(second, hex('f2 00 11 00 00'))).toBe('failed')
@@ -118,21 +116,22 @@ describe('windows to decompress with', () => {
   })
 
   test('are kept apart by their sizes', () => {
-    const { takeInflater, giveInflater } = pool
-    const small = takeInflater(9)
-    giveInflater(9, small)
-    const large = takeInflater(15)
+    const smallOnes = pool.inflaterPool(9)
+    const largeOnes = pool.inflaterPool(15)
+    const small = smallOnes.take()
+    smallOnes.give(small)
+    const large = largeOnes.take()
     expect(large).not.toBe(small)
-    expect(takeInflater(9)).toBe(small)
-    giveInflater(9, small)
-    giveInflater(15, large)
+    expect(smallOnes.take()).toBe(small)
+    smallOnes.give(small)
+    largeOnes.give(large)
   })
 
   test('are closed when four are free already', () => {
-    const { takeInflater, giveInflater } = pool
-    const taken = Array.from({ length: 6 }, () => takeInflater(11))
+    const windows = pool.inflaterPool(11)
+    const taken = Array.from({ length: 6 }, () => windows.take())
     const closed = taken.map((inflater) => vi.spyOn(inflater, 'close'))
-    for (const inflater of taken) giveInflater(11, inflater)
+    for (const inflater of taken) windows.give(inflater)
     expect(closed.filter(({ mock }) => mock.calls.length > 0)).toHaveLength(2)
   })
 })
