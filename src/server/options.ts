@@ -31,7 +31,7 @@ export interface IncomingHandshake {
   readonly origin: string | undefined
   /** The subprotocols that the client offers, in its order of preference. */
   readonly subprotocols: readonly string[]
-  /** The client's IP address; `undefined` on Unix sockets. */
+  /** The client's IP address, as `connection.remoteAddress` has it; `undefined` on Unix sockets. */
   readonly remoteAddress: string | undefined
   /** Aborted when the client goes away or `openTimeout` is over. */
   readonly signal: AbortSignal
