@@ -296,6 +296,11 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
     else this.onCaughtUp()
   }
 
+  /** True while a close frame or a violation is put off until `proceed`. */
+  get isEnding(): boolean {
+    return this.#ending !== undefined
+  }
+
   /** Deal with the close frame or violation that was put off, if there is one. */
   proceed(): void {
     const ending = this.#ending

@@ -266,7 +266,8 @@ async function runHandler<Data>(
     link.close(CloseCode.Normal, '')
   } catch (error) {
     // A handler that let the end of its own connection pass through has done nothing wrong.
-    if (error instanceof ConnectionClosedError && link.state !== 'open') return
+    const hasEnded = link.state !== 'open' || link.protocol.isEnding
+    if (hasEnded && error instanceof ConnectionClosedError) return
     handlerFailed(link, error)
   }
 }

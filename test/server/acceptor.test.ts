@@ -726,6 +726,23 @@ describe('a coroutine handler', () => {
     expect(log.lines).toEqual([])
   })
 
+  test('through which it passes while the close frame still waits for answers is not logged, nor blamed', async () => {
+    const log = new MemoryLog()
+    const server = await start(
+      async (connection) => {
+        for (;;) await connection.send(connection.receiveStream())
+      },
+      { logger: log },
+    )
+    const client = await RawClient.open(at(server))
+    client.write(masked(0x81, 'Hello'))
+    expect(await client.readText()).toBe('Hello')
+    client.write(maskedClose(1000))
+    expect((await client.readClose()).code).toBe(1000)
+    await client.ended
+    expect(log.lines).toEqual([])
+  })
+
   test('through which the end of another connection passes is logged', async () => {
     const log = new MemoryLog()
     const other = new ConnectionClosedError(undefined)
