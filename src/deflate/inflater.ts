@@ -53,7 +53,6 @@ export class Inflater {
   #resume: (() => void) | undefined
 
   constructor(windowBits: number) {
-    // zlib knows no smaller window, and a larger one decompresses the same.
     this.#windowBits = windowBits
     this.#isSync = canRunSync()
   }

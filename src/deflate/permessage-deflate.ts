@@ -74,6 +74,7 @@ export class PerMessageDeflate implements Compression, InflaterSink, TimerTask {
     this.#keepsDeflater = !(isServer ? agreed.serverNoContextTakeover : agreed.clientNoContextTakeover)
     this.#keepsInflater = !(isServer ? agreed.clientNoContextTakeover : agreed.serverNoContextTakeover)
     const inflateBits = isServer ? agreed.clientMaxWindowBits : agreed.serverMaxWindowBits
+    // zlib knows no smaller window, and a larger one decompresses the same.
     this.#inflaters = inflaterPool(Math.max(inflateBits, LEAST_WINDOW_BITS))
     this.threshold = Math.max(options.threshold, 1)
     this.#idleTimeout = options.idleTimeout
