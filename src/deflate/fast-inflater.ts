@@ -15,8 +15,8 @@ interface DecompressorExports extends ModuleExports {
 }
 
 const PAGES = 3
-// RFC 7692 section 7.2.2: what a receiver appends to a message.
-const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
+/** RFC 7692 section 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message." */
+export const TAIL: Uint8Array = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
 
 /** The decompressor. What it exports is looked up once: the object of exports is slow to ask. */
 class Decompressor {

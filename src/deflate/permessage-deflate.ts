@@ -10,6 +10,7 @@ import type { Role } from '../protocol/protocol.ts'
 import type { TimerTask, TimerWheel } from '../timing/timer-wheel.ts'
 import { type Deflater, type DeflateSettings, zlibSettings } from './deflater.ts'
 import type { FastDeflater } from './fast-deflater.ts'
+import { TAIL } from './fast-inflater.ts'
 import type { Inflater } from './inflater.ts'
 import type { InflaterSink } from './inflater-sink.ts'
 import type { DeflateParameters } from './negotiation.ts'
@@ -23,8 +24,6 @@ const LONG = 32 * 1024
 const CHUNK = 64 * 1024
 // Larger pieces than this pay for memory of their own.
 const SMALL = 64 * 1024
-// RFC 7692 section 7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end".
-const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
 // What compressing nothing gives (RFC 7692 section 7.2.3.6).
 const NOTHING = Uint8Array.of(0x00)
 const EMPTY = new Uint8Array(0)
@@ -344,6 +343,7 @@ function wholeMessage(settings: DeflateSettings): ZlibOptions {
   return { ...zlibSettings(settings), finishFlush: constants.Z_SYNC_FLUSH, chunkSize: CHUNK }
 }
 
+// RFC 7692 section 7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end".
 function withoutTail(compressed: Uint8Array): Uint8Array {
   return compressed.subarray(0, compressed.length - TAIL.length)
 }

@@ -1,13 +1,12 @@
 // Decompresses the messages of one direction for their excerpts, with a window of its own. What comes out is counted
 // and forgotten.
 
+import { TAIL } from '../deflate/fast-inflater.ts'
 import { Inflater } from '../deflate/inflater.ts'
 import type { InflaterSink } from '../deflate/inflater-sink.ts'
 import { canRunSync } from '../deflate/sync-zlib.ts'
 import type { Excerpt } from './excerpt.ts'
 
-// RFC 7692 section 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
-const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff)
 /** A larger window decompresses the same as the one that was agreed. */
 const WINDOW_BITS = 15
 /** What may come out of one message, in bytes: 16 MiB, the most that a client takes unless told otherwise. */
