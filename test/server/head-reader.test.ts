@@ -19,6 +19,12 @@ import { handshake, KEY, masked, maskedClose, RawClient } from '../support/raw-c
 import { CLIENT_TLS, SERVER_TLS } from '../support/tls-fixture.ts'
 import { at, defer, echo, MemoryLog, start, stay } from './support.ts'
 
+// What is tested here is there only where sockets read into shared memory, also when all else runs without.
+vi.hoisted(() => {
+  delete process.env.OPENLINE_SHARED_READ
+  delete process.env.OPENLINE_FAST_HANDSHAKE
+})
+
 afterEach(() => {
   vi.unstubAllEnvs()
   vi.restoreAllMocks()
