@@ -23,6 +23,15 @@ export function isFieldValue(value: string): boolean {
   return fieldValueEnd(value, 0) === value.length
 }
 
+/** Tell whether all characters are visible ones of ASCII, as those of a request target are. */
+export function isVisibleAscii(value: string): boolean {
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if (code <= SPACE || code >= DELETE) return false
+  }
+  return true
+}
+
 /** Find where what may stand in a header ends: at a line break, or at a character that must not be there. */
 export function fieldValueEnd(value: string, start: number): number {
   let at = start

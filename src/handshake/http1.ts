@@ -4,7 +4,7 @@
 
 import { HandshakeError, type HandshakeErrorFields, quoteForMessage } from '../errors.ts'
 import { type ExtensionOffer, formatExtensionHeader, parseExtensionHeader } from './extension-header.ts'
-import { isFieldValue, isToken, listHasToken, trimSpaces } from './header-grammar.ts'
+import { isFieldValue, isToken, isVisibleAscii, listHasToken, trimSpaces } from './header-grammar.ts'
 import { computeAccept, isValidKey } from './key.ts'
 import { assertSubprotocols, parseSubprotocols } from './subprotocol.ts'
 
@@ -363,13 +363,10 @@ export function assertHeader(name: string, value: string): void {
 }
 
 function assertTarget(target: string): void {
-  for (let i = 0; i < target.length; i++) {
-    const code = target.charCodeAt(i)
-    if (code > 0x20 && code < 0x7f) continue
-    throw new TypeError(
-      `the request target ${quoteForMessage(target)} must be percent-encoded: it holds a space, a control character or one above U+007F`,
-    )
-  }
+  if (isVisibleAscii(target)) return
+  throw new TypeError(
+    `the request target ${quoteForMessage(target)} must be percent-encoded: it holds a space, a control character or one above U+007F`,
+  )
 }
 
 const STATUS_TEXTS: Readonly<Record<number, string>> = {

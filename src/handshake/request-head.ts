@@ -3,7 +3,7 @@
 // knows what to make of it. So this must never take what such a parser would refuse, or read it otherwise.
 // Every scan goes forward once.
 
-import { fieldValueEnd, listHasToken, tokenEnd, trimSpaces } from './header-grammar.ts'
+import { fieldValueEnd, isVisibleAscii, listHasToken, tokenEnd, trimSpaces } from './header-grammar.ts'
 import type { RequestHead } from './http1.ts'
 
 /** Hold a head and how long it was. */
@@ -37,7 +37,7 @@ export function readRequestHead(text: string, maxHeaders: number): PlainRequestH
   const targetEnd = firstEnd - VERSION.length
   if (targetEnd <= METHOD.length || !text.startsWith(VERSION, targetEnd)) return undefined
   const target = text.slice(METHOD.length, targetEnd)
-  if (target.charCodeAt(0) !== SLASH || !isPlainTarget(target)) return undefined
+  if (target.charCodeAt(0) !== SLASH || !isVisibleAscii(target)) return undefined
 
   const headers: Record<string, string> = {}
   let at = firstEnd + LINE_END.length
@@ -64,15 +64,6 @@ export function readRequestHead(text: string, maxHeaders: number): PlainRequestH
     return undefined
   }
   return { method: 'GET', httpVersion: '1.1', target, headers, length: at + LINE_END.length }
-}
-
-/** Tell whether all characters of a target are visible ones of ASCII. */
-function isPlainTarget(target: string): boolean {
-  for (let index = 0; index < target.length; index++) {
-    const code = target.charCodeAt(index)
-    if (code <= 0x20 || code >= 0x7f) return false
-  }
-  return true
 }
 
 /** Give the header lines of a head that `readRequestHead` has read: names as they were written, and values. */

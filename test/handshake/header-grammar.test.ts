@@ -4,6 +4,7 @@ import {
   HeaderScanner,
   isFieldValue,
   isToken,
+  isVisibleAscii,
   listHasToken,
   parseTokenList,
   trimSpaces,
@@ -206,4 +207,11 @@ describe('HeaderScanner', () => {
       }),
     )
   })
+})
+
+test('isVisibleAscii takes what is visible, from ! to ~', () => {
+  const all = Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code))
+  expect(all.filter((character) => isVisibleAscii(`/${character}/`)).join('')).toBe(
+    all.slice(0x21, 0x7f).join(''),
+  )
 })
