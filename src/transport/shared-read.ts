@@ -31,6 +31,7 @@ function findSymbols(): ReadSymbols | undefined {
   return buffer === undefined || callback === undefined ? undefined : { buffer, callback }
 }
 
+// The socket keeps the memory alive: its handle has only the address.
 function attach(found: ReadSymbols, socket: Socket, buffer: Uint8Array, callback: ReadCallback): boolean {
   const internals = socket as unknown as SocketInternals
   const handle = internals._handle

@@ -68,7 +68,12 @@ describe('trySharedRead', () => {
       (socket) => {
         const handle = (socket as unknown as { _handle: { useUserBuffer(bytes: Uint8Array): void } })._handle
         const { useUserBuffer } = handle
-        handle.useUserBuffer = (bytes) => useUserBuffer.call(handle, new Uint8Array(bytes.length))
+        handle.useUserBuffer = (bytes) => {
+          const elsewhere = new Uint8Array(bytes.length)
+          // A handle has only the address: nothing may free this while it reads.
+          Object.assign(socket, { elsewhere })
+          useUserBuffer.call(handle, elsewhere)
+        }
       },
     ],
     [
