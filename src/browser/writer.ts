@@ -119,6 +119,7 @@ export class BrowserWriter {
     const promise = new Promise<void>((resolve, reject) => {
       const job = { size, message, resolve, reject }
       this.#queuedBytes += size
+      if (this.#exceedsMark(this.#queuedBytes)) this.#look()
       if (this.#jobs !== undefined) {
         this.#jobs.push(job)
         return
@@ -226,7 +227,7 @@ export class BrowserWriter {
   // --- backpressure ---
 
   #afterSend(): Promise<void> {
-    if (!this.#exceedsMark) return RESOLVED
+    if (!this.#exceedsMark(0)) return RESOLVED
     this.#look()
     const promise = new Promise<void>((resolve, reject) => {
       this.#senders.push({ resolve, reject })
@@ -235,8 +236,8 @@ export class BrowserWriter {
     return promise
   }
 
-  get #exceedsMark(): boolean {
-    return this.#host.socket.bufferedAmount > this.#host.options.sendHighWaterMark
+  #exceedsMark(queued: number): boolean {
+    return this.#host.socket.bufferedAmount + queued > this.#host.options.sendHighWaterMark
   }
 
   /** Begin to look whether the browser has sent enough. */
@@ -260,12 +261,13 @@ export class BrowserWriter {
 
   /** Let senders go on if they may. Also called when something comes: browsers slow timers down where nobody looks. */
   check(): void {
-    if (!this.#isAboveMark || this.#exceedsMark) return
-    this.#isAboveMark = false
-    this.#host.clock.clearTimeout(this.#timer)
+    if (!this.#isAboveMark || this.#exceedsMark(0)) return
     const senders = this.#senders
     this.#senders = []
     for (const sender of senders) sender.resolve()
+    if (this.#exceedsMark(this.#queuedBytes)) return
+    this.#isAboveMark = false
+    this.#host.clock.clearTimeout(this.#timer)
     this.#host.drained()
   }
 

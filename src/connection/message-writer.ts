@@ -139,7 +139,7 @@ export class MessageWriter {
       this.#breakOffIfFailed(error)
       return false
     }
-    if (this.#exceedsMark()) this.#noteAboveMark()
+    if (this.#exceedsMark(this.#queuedBytes)) this.#noteAboveMark()
     return true
   }
 
@@ -175,7 +175,7 @@ export class MessageWriter {
     const promise = new Promise<void>((resolve, reject) => {
       this.#queuedBytes += size
       const job = { size, isStream, work, resolve, reject }
-      if (this.#queuedBytes > this.#host.options.sendHighWaterMark) this.#noteAboveMark()
+      if (this.#exceedsMark(this.#queuedBytes)) this.#noteAboveMark()
       if (this.#jobs !== undefined) {
         this.#jobs.push(job)
         return
@@ -295,17 +295,17 @@ export class MessageWriter {
   /** Say after something was written whether its sender may go on: at once below the mark, else after drain. */
   #afterSend(): Promise<void> {
     const { transport } = this.#host
-    if (this.#exceedsMark() || transport.holdsReference) return this.#afterDrain()
+    if (this.#exceedsMark(0) || transport.holdsReference) return this.#afterDrain()
     // A loop that only sends, to a peer that takes all, would never let anything else happen in the process.
     return transport.takeEarlyFlush() ? this.#nextInput() : RESOLVED
   }
 
-  /** Tell whether the system leaves more waiting than the mark allows, once it was given all. */
-  #exceedsMark(): boolean {
+  /** Tell whether more waits than the mark allows, with what is queued, once the system was given all it takes. */
+  #exceedsMark(queued: number): boolean {
     const { transport, options } = this.#host
-    if (transport.bufferedAmount <= options.sendHighWaterMark) return false
+    if (transport.bufferedAmount + queued <= options.sendHighWaterMark) return false
     transport.flush()
-    return transport.bufferedAmount > options.sendHighWaterMark
+    return transport.bufferedAmount + queued > options.sendHighWaterMark
   }
 
   #noteAboveMark(): void {
@@ -369,7 +369,12 @@ export class MessageWriter {
   drained(): boolean {
     this.#awaitsDrain = false
     for (const sender of this.#takeSenders()) sender.resolve()
-    if (!this.#isAboveMark || this.#queuedBytes > this.#host.options.sendHighWaterMark) return false
+    if (!this.#isAboveMark) return false
+    if (this.#exceedsMark(this.#queuedBytes)) {
+      // What is queued asks again when its turn comes; this is what was written meanwhile.
+      if (this.#host.transport.bufferedAmount > 0) this.#noteAboveMark()
+      return false
+    }
     this.#isAboveMark = false
     return true
   }

@@ -322,4 +322,39 @@ describe('backpressure', () => {
     await clock.advance(64)
     expect(drain).toHaveBeenCalledExactlyOnceWith(connection)
   })
+
+  test('a handler hears of the drain when what waits its turn brought the amount above the mark', async () => {
+    const amounts: number[] = []
+    const { connection, socket, clock } = await openInBrowser({
+      sendHighWaterMark: 10,
+      handler: { drain: ({ bufferedAmount }) => void amounts.push(bufferedAmount) },
+    })
+    const source = new FakeSource()
+    const first = connection.send('01234')
+    void connection.send(source)
+    void connection.send('012345')
+    expect(connection.bufferedAmount).toBe(11)
+    await clock.advance(100)
+    expect(amounts).toEqual([])
+    socket.flush()
+    await clock.advance(64)
+    expect(amounts).toEqual([6])
+    await first
+    source.end()
+    await settle()
+    socket.flush()
+    await clock.advance(64)
+    expect(amounts).toEqual([6])
+  })
+
+  test('what waits its turn does not hold up a source before it', async () => {
+    const { connection, socket, clock } = await openInBrowser({ sendHighWaterMark: 3 })
+    const sending = connection.send(['01', '23'])
+    void connection.send(new FakeSource())
+    void connection.send('012345')
+    await settle()
+    socket.flush()
+    await clock.advance(64)
+    expect(await stateOf(sending)).toBe('resolved')
+  })
 })

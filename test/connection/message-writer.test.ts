@@ -761,6 +761,32 @@ describe.each(ROLES)('%s', (role) => {
       expect(peer.takeFrames()).toHaveLength(4)
     })
 
+    test('tells of the drain whenever the amount was above the mark, by what is written and what is queued', async () => {
+      const amounts: number[] = []
+      const { connection, peer } = connectRaw(role, {
+        sendHighWaterMark: 1000,
+        line: { highWaterMark: 1 },
+        handler: { drain: ({ bufferedAmount }) => void amounts.push(bufferedAmount) },
+      })
+      await settle()
+      peer.pause()
+      const source = new FakeSource()
+      void connection.send('the peer takes this')
+      void connection.send('x'.repeat(100))
+      void connection.send(source)
+      void connection.send(pattern(970))
+      await settle()
+      expect(connection.bufferedAmount).toBeGreaterThan(1000)
+      expect(amounts).toEqual([])
+      peer.resume()
+      await settle()
+      expect(amounts).toEqual([970])
+      source.end()
+      await settle()
+      expect(connection.bufferedAmount).toBe(0)
+      expect(amounts).toEqual([970])
+    })
+
     test('drops the connection when more than maxBufferedAmount waits its turn', async () => {
       const { connection } = connectRaw(role, { maxBufferedAmount: 2500 })
       const source = new FakeSource()
