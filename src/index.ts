@@ -49,8 +49,8 @@ export {
   explainCloseCode,
 } from './protocol/close-code.ts'
 export type { Extension, ExtensionFrame, MessagePiece } from './protocol/extension.ts'
+export type { Message } from './protocol/message.ts'
 export type { AcceptedMessages } from './protocol/message-assembler.ts'
-export type { Message } from './protocol/message-collector.ts'
 export type { PreparedMessage } from './protocol/prepared-message.ts'
 export type { Role } from './protocol/protocol.ts'
 // Clients that stay

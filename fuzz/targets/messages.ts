@@ -4,8 +4,9 @@
 
 import type { ProtocolError, ProtocolErrorCode } from '../../src/errors.ts'
 import { nodePlatform } from '../../src/kernel/node-platform.ts'
-import { MessageAssembler } from '../../src/protocol/message-assembler.ts'
-import { type Message, MessageCollector } from '../../src/protocol/message-collector.ts'
+import type { Message } from '../../src/protocol/message.ts'
+import { MessageAssembler, refusedOpcode } from '../../src/protocol/message-assembler.ts'
+import { MessageCollector } from '../../src/protocol/message-collector.ts'
 import { concat, InputReader, toHex } from '../bytes.ts'
 import { anyPlan, cut } from '../chunker.ts'
 import { canBecomeUtf8, decodeFatally } from '../oracle.ts'
@@ -83,7 +84,7 @@ export const messages: Target = {
     }
     const limits = { maxMessageSize, maxStreamSize: maxMessageSize, maxFragments }
     const collector = new MessageCollector(nodePlatform, limits, sink)
-    const assembler = new MessageAssembler({ limits, accept, collector, sink })
+    const assembler = new MessageAssembler({ limits, refused: refusedOpcode(accept), collector, sink })
     for (const frame of frames) {
       if (hasFailed) break
       feed(assembler, frame, plan, () => hasFailed)

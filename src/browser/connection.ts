@@ -9,7 +9,7 @@ import { type MessageStreams, messageStreams } from '../connection/message-strea
 import type { Sendable, SendOptions } from '../connection/sendable.ts'
 import { StateError } from '../errors.ts'
 import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 import { portablePlatform } from '../protocol/platform.ts'
 import type { PreparedMessage } from '../protocol/prepared-message.ts'
 import { assertClose } from './close-code.ts'

@@ -1,7 +1,7 @@
 // Whoever takes the messages of a connection: an inbox for receive() and loops, or a handler object.
 
 import type { CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 
 /** Take what a connection brings. Calls are made while bytes are parsed: they must not throw. */
 export interface Consumer {

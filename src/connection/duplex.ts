@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer'
 import { Duplex } from 'node:stream'
 import { ConnectionClosedError } from '../errors.ts'
 import { isOrdinaryClose } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 
 /** The part of a connection that a stream of bytes needs. */
 export interface ByteConnection {

@@ -2,7 +2,7 @@
 // What a handler throws, or rejects with, is logged and ends its own connection with 1011.
 
 import { CloseCode, type CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 import type { Connection } from './connection.ts'
 import type { Consumer } from './consumer.ts'
 import type { ResolvedConnectionOptions } from './options.ts'

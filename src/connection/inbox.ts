@@ -3,7 +3,7 @@
 import { LONGEST_DELAY } from '../checks.ts'
 import { ConnectionClosedError, StateError, WebSocketTimeoutError } from '../errors.ts'
 import { type CloseInfo, isOrdinaryClose } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 import { type Clock, systemClock } from '../timing/clock.ts'
 import type { Consumer } from './consumer.ts'
 import { MessageQueue } from './message-queue.ts'

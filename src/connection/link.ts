@@ -4,7 +4,7 @@
 import { ConnectionClosedError, ProtocolError, WebSocketTimeoutError } from '../errors.ts'
 import type { Engine } from '../kernel/engine.ts'
 import { CloseCode, type CloseFrame, type CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 import type { Platform } from '../protocol/platform.ts'
 import { assertControlPayload, Protocol, type ProtocolHandler, type Role } from '../protocol/protocol.ts'
 import type { Clock } from '../timing/clock.ts'

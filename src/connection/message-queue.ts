@@ -1,7 +1,7 @@
 // Messages that came and wait for receive() or a loop. Tells when it is too full and when it has room again;
 // what is done about that is the connection's business.
 
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 
 /** Queue messages between high- and low-water mark. */
 export class MessageQueue {

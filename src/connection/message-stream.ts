@@ -2,7 +2,7 @@
 
 import { ConnectionClosedError, StateError } from '../errors.ts'
 import type { CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 
 /** Where a stream gets its message from. */
 export interface StreamSource {

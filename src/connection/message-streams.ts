@@ -3,7 +3,7 @@
 
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { CloseCode } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 import type { Sendable } from './sendable.ts'
 
 /** Hold both directions of a connection. */

@@ -39,8 +39,6 @@ export class FrameDecoder implements FrameSink {
     return false
   }
 
-  whole(): void {}
-
   beginFrame(opcode: number, fin: boolean, reservedBits: number, length: number): boolean {
     if (length > this.#longest) {
       const detail = `a frame of ${length} bytes, while an extension takes ${this.#longest}`

@@ -10,8 +10,14 @@ import type { FrameSink } from './message-assembler.ts'
 import { isControl, isKnownOpcode, Opcode } from './opcode.ts'
 import type { Platform } from './platform.ts'
 
-/** Be told of control frames and violations; data frames go to the assembler. */
-export interface ControlSink {
+/** Be told of what needs nothing that comes after it, and of violations. */
+export interface ParserSink {
+  /** Takes all other data frames, each of which begins or goes on with a message. */
+  readonly frames: FrameSink
+  /** Tell whether a message of one frame may be given to `onWhole`; else it goes to `frames`. */
+  takesWhole(opcode: number, length: number): boolean
+  /** A message of one frame without reserved bits came; `ascii` says that all its bytes are known to be. */
+  onWhole(opcode: number, memory: Uint8Array, start: number, end: number, ascii: boolean): void
   /** A control frame came; its payload is a copy. */
   onControl(opcode: number, payload: Uint8Array): void
   onViolation(error: ProtocolError): void
@@ -36,8 +42,7 @@ export class FrameParser {
   readonly #maskBit: number
   /** Bits of the first byte that must be zero. */
   readonly #forbiddenBits: number
-  readonly #assembler: FrameSink
-  readonly #control: ControlSink
+  readonly #sink: ParserSink
 
   /** The first bytes of a header or control frame that is not complete. */
   #held: Uint8Array | undefined
@@ -58,15 +63,13 @@ export class FrameParser {
     readonly platform: Platform
     readonly peerMasks: boolean
     readonly allowedReservedBits: number
-    readonly assembler: FrameSink
-    readonly control: ControlSink
+    readonly sink: ParserSink
   }) {
     this.#kernel = options.kernel
     this.#platform = options.platform
     this.#maskBit = options.peerMasks ? 0x80 : 0
     this.#forbiddenBits = 0x70 & ~options.allowedReservedBits
-    this.#assembler = options.assembler
-    this.#control = options.control
+    this.#sink = options.sink
   }
 
   /** True while bytes wait that were received but not parsed. */
@@ -220,7 +223,7 @@ export class FrameParser {
         return end
       }
       position += size
-      // An empty frame has a payload too: the assembler must hear that it ended.
+      // An empty frame has a payload too: whoever joins frames must hear that it ended.
       if (!isControl(opcode) && !this.#isDiscarding && (this.#paused === 0 || this.#remaining === 0)) {
         position = this.#parsePayload(position, end, this.#remaining)
       }
@@ -246,11 +249,11 @@ export class FrameParser {
     if (this.#maskBit !== 0) start += 4
     const stop = start + length
     const opcode = first & 0x0f
-    if (stop > end || !this.#assembler.takesWhole(opcode, length)) return 0
+    if (stop > end || !this.#sink.takesWhole(opcode, length)) return 0
     let ascii = true
     if (this.#maskBit !== 0) ascii = this.#kernel.unmask(start, stop, readKey(memory, start - 4))
     else if (opcode === Opcode.Text) ascii = this.#kernel.isAscii(start, stop)
-    this.#assembler.whole(opcode, memory, start, stop, ascii)
+    this.#sink.onWhole(opcode, memory, start, stop, ascii)
     return stop
   }
 
@@ -280,13 +283,13 @@ export class FrameParser {
     const size = payloadStart - position + length
     if (available < size) return 0
     if (length === 0) {
-      this.#control.onControl(first & 0x0f, EMPTY)
+      this.#sink.onControl(first & 0x0f, EMPTY)
       return size
     }
     if (this.#maskBit !== 0) {
       this.#kernel.unmask(payloadStart, position + size, readKey(memory, payloadStart - 4))
     }
-    this.#control.onControl(first & 0x0f, memory.slice(payloadStart, position + size))
+    this.#sink.onControl(first & 0x0f, memory.slice(payloadStart, position + size))
     return size
   }
 
@@ -315,7 +318,7 @@ export class FrameParser {
       if (available < size) return 0
       this.#key = readKey(memory, position + size - 4)
     }
-    if (this.#assembler.beginFrame(first & 0x0f, (first & 0x80) !== 0, first & 0x70, length)) {
+    if (this.#sink.frames.beginFrame(first & 0x0f, (first & 0x80) !== 0, first & 0x70, length)) {
       this.#remaining = length
     }
     return size
@@ -326,11 +329,11 @@ export class FrameParser {
     const isLast = end - position >= remaining
     const stop = isLast ? position + remaining : end
     const memory = this.#kernel.memory
-    const assembler = this.#assembler
+    const { frames } = this.#sink
     let ascii = true
     if (this.#maskBit !== 0) {
       ascii = this.#kernel.unmask(position, stop, this.#key)
-    } else if (assembler.isPlainText) {
+    } else if (frames.isPlainText) {
       ascii = this.#kernel.isAscii(position, stop)
     }
     if (isLast) {
@@ -340,7 +343,7 @@ export class FrameParser {
       this.#key = rotateKey(this.#key, stop - position)
       if (stop === position) return stop
     }
-    assembler.payload(memory, position, stop, ascii, isLast)
+    frames.payload(memory, position, stop, ascii, isLast)
     return stop
   }
 
@@ -350,7 +353,7 @@ export class FrameParser {
 
   #fail(code: ProtocolErrorCode, detail?: string): false {
     this.discard()
-    this.#control.onViolation(new ProtocolError(code, detail))
+    this.#sink.onViolation(new ProtocolError(code, detail))
     return false
   }
 

@@ -10,14 +10,15 @@ import { Opcode } from './opcode.ts'
 /** Name the kinds of messages that an end takes. */
 export type AcceptedMessages = 'any' | 'text' | 'binary'
 
-/** Take data frames. */
+/** Take data frames, of any kind and in any portions. */
 export interface FrameSink {
   /** True while a text message is under way whose bytes are text on the wire too. */
   readonly isPlainText: boolean
-  /** Tell whether a message of one frame could come now, and may. If not, `beginFrame` says why. */
+  /**
+   * Tell whether a message of one frame without reserved bits could come now, may, and needs nothing of what is done
+   * here. If not, `beginFrame` says why.
+   */
   takesWhole(opcode: number, length: number): boolean
-  /** Take a message of one unmasked frame without reserved bits, for which `takesWhole` was true. */
-  whole(opcode: number, memory: Uint8Array, start: number, end: number, ascii: boolean): void
   /** Take the header of a data frame; false when it breaks a rule or a limit, which was reported. */
   beginFrame(opcode: number, fin: boolean, reservedBits: number, length: number): boolean
   /**
@@ -33,6 +34,13 @@ export interface ViolationSink {
 }
 
 const NO_MESSAGE = -1
+const NONE_REFUSED = -1
+
+/** Find the opcode of the messages that are refused, or a number that is none. */
+export function refusedOpcode(accept: AcceptedMessages): number {
+  if (accept === 'any') return NONE_REFUSED
+  return accept === 'text' ? Opcode.Binary : Opcode.Text
+}
 
 /** Join frames to messages. */
 export class MessageAssembler implements FrameSink {
@@ -53,15 +61,15 @@ export class MessageAssembler implements FrameSink {
 
   constructor(options: {
     readonly limits: Limits
-    readonly accept: AcceptedMessages
+    /** The opcode of messages that are not taken. */
+    readonly refused: number
     readonly collector: MessageCollector
     /** Absent when nothing changes messages. */
     readonly decoder?: MessageDecoder | undefined
     readonly sink: ViolationSink
   }) {
     this.#limits = options.limits
-    this.#refused =
-      options.accept === 'text' ? Opcode.Binary : options.accept === 'binary' ? Opcode.Text : NO_MESSAGE
+    this.#refused = options.refused
     this.#collector = options.collector
     this.#decoder = options.decoder
     this.#sink = options.sink
@@ -83,10 +91,6 @@ export class MessageAssembler implements FrameSink {
       this.#collector.takesWhole(length) &&
       (this.#decoder === undefined || !this.#decoder.takesAll)
     )
-  }
-
-  whole(opcode: number, memory: Uint8Array, start: number, end: number, ascii: boolean): void {
-    this.#collector.deliver(opcode === Opcode.Text, memory, start, end, ascii)
   }
 
   beginFrame(opcode: number, fin: boolean, reservedBits: number, length: number): boolean {

@@ -4,12 +4,10 @@
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts'
 import { GrowableBytes } from './growable-bytes.ts'
 import type { Limits } from './limits.ts'
+import { decodeMessage, type Message } from './message.ts'
 import type { Platform } from './platform.ts'
 import { TextPieces } from './text-pieces.ts'
 import { Utf8Validator } from './utf8.ts'
-
-/** A whole message: text as a string, binary as bytes that belong to the receiver. */
-export type Message = string | Uint8Array
 
 /** Be told what the collector finds. */
 export interface MessageSink {
@@ -78,13 +76,6 @@ export class MessageCollector {
     return size <= this.#limits.maxMessageSize && this.#delivery === Delivery.Collect
   }
 
-  /** Deliver a whole message that lies in memory; `ascii` says that all its bytes are known to be. */
-  deliver(isText: boolean, memory: Uint8Array, start: number, end: number, ascii: boolean): void {
-    if (!isText) this.#sink.onMessage(this.#platform.copy(memory, start, end))
-    else if (ascii) this.#sink.onMessage(this.#platform.decodeAscii(memory, start, end))
-    else this.#deliverText(this.#platform.decodeUtf8(memory, start, end))
-  }
-
   /** Begin a message. `isPlain` says that its bytes come as they are, and are announced. */
   begin(isText: boolean, isPlain: boolean): void {
     this.#isUnderWay = true
@@ -109,7 +100,7 @@ export class MessageCollector {
     if (isEnd && !this.#isHeld && (this.#parts === undefined || this.#parts.length === 0)) {
       // Nothing was kept aside: the message lies in memory after all.
       this.#isUnderWay = false
-      this.deliver(this.#isText, memory, start, end, ascii)
+      this.#deliver(decodeMessage(this.#platform, this.#isText, memory, start, end, ascii))
       return
     }
     if (this.#isPlain && this.#isText && !this.#validate(memory, start, end, ascii)) return
@@ -200,20 +191,20 @@ export class MessageCollector {
     if (!this.#isText) {
       this.#sink.onMessage(bytes)
     } else if (!this.#isPlain) {
-      this.#deliverText(this.#platform.decodeUtf8(bytes, 0, bytes.length))
+      this.#deliver(this.#platform.decodeUtf8(bytes, 0, bytes.length))
     } else if (this.#ascii) {
       this.#sink.onMessage(this.#platform.decodeAscii(bytes, 0, bytes.length))
     } else {
       const isComplete = this.#utf8!.isComplete
       this.#utf8!.reset()
       // Every byte was validated while it arrived; only the end of the last character can be missing.
-      this.#deliverText(isComplete ? this.#platform.decodeUtf8(bytes, 0, bytes.length) : undefined)
+      this.#deliver(isComplete ? this.#platform.decodeUtf8(bytes, 0, bytes.length) : undefined)
     }
   }
 
-  #deliverText(text: string | undefined): void {
-    if (text === undefined) this.#fail('WS_BAD_UTF8')
-    else this.#sink.onMessage(text)
+  #deliver(message: Message | undefined): void {
+    if (message === undefined) this.#fail('WS_BAD_UTF8')
+    else this.#sink.onMessage(message)
   }
 
   // RFC 6455 section 8.1 lets an endpoint fail as soon as the bytes cannot be UTF-8 any more, and waiting for

@@ -5,21 +5,15 @@ import { ProtocolError } from '../errors.ts'
 import { CloseCode, type CloseFrame, isValidCloseCode } from './close-code.ts'
 import type { Compression } from './compression.ts'
 import { type Extension, ExtensionPipeline, ReservedBit } from './extension.ts'
-import { FrameDecoder } from './frame-decoder.ts'
-import { type ControlSink, FrameParser, PauseReason } from './frame-parser.ts'
+import { FrameParser, type ParserSink, PauseReason } from './frame-parser.ts'
 import { FIN, FrameSerializer } from './frame-serializer.ts'
 import { createJavaScriptKernel, type Kernel } from './kernel.ts'
-import {
-  defaultLimits,
-  type Limits,
-  longestEncoded,
-  MAX_CLOSE_REASON,
-  MAX_CONTROL_PAYLOAD,
-} from './limits.ts'
+import { defaultLimits, type Limits, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD } from './limits.ts'
 import { createMaskingKeySource, type MaskingKeySource } from './masking.ts'
-import { type AcceptedMessages, MessageAssembler } from './message-assembler.ts'
-import { type Message, MessageCollector, type MessageSink } from './message-collector.ts'
-import { type DecoderSink, MessageDecoder } from './message-decoder.ts'
+import { decodeMessage, type Message } from './message.ts'
+import { type AcceptedMessages, type FrameSink, refusedOpcode } from './message-assembler.ts'
+import type { MessageSink } from './message-collector.ts'
+import type { DecoderSink } from './message-decoder.ts'
 import {
   type DataOpcode,
   type EncoderSink,
@@ -31,6 +25,7 @@ import { Opcode } from './opcode.ts'
 import type { Output } from './output.ts'
 import { type Platform, portablePlatform } from './platform.ts'
 import type { PreparedMessage } from './prepared-message.ts'
+import { Reassembly } from './reassembly.ts'
 import { type ProtocolState, type ProtocolTransition, transitions } from './transitions.ts'
 
 /** Name the end of the connection that we are: clients mask, servers do not. */
@@ -107,19 +102,20 @@ const DEFAULT_READ_SIZE = 64 * 1024
 let defaultKernel: Kernel | undefined
 
 /** Speak RFC 6455, one end of it. */
-export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderSink {
+export class Protocol implements ParserSink, MessageSink, DecoderSink, EncoderSink {
   readonly role: Role
   readonly #platform: Platform
   readonly #output: Output
   readonly #handler: ProtocolHandler
   readonly #compression: Compression | undefined
   readonly #extensions: ExtensionPipeline | undefined
-  readonly #collector: MessageCollector
-  /** Absent, as the encoder is, when messages travel as they are. */
-  readonly #decoder: MessageDecoder | undefined
-  readonly #assembler: MessageAssembler
+  readonly #limits: Limits
+  readonly #refused: number
   readonly #parser: FrameParser
+  /** Absent until something comes that is not a whole message as it is. */
+  #reassembly: Reassembly | undefined
   readonly #serializer: FrameSerializer
+  /** Absent when messages travel as they are. */
   readonly #encoder: MessageEncoder | undefined
   #state: ProtocolState = 'open'
   #received: CloseFrame | undefined
@@ -144,47 +140,20 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
     const extensions = list.length === 0 ? undefined : new ExtensionPipeline(list, own)
     this.#compression = compression
     this.#extensions = extensions
-    const isPlain = compression === undefined && extensions === undefined
-    this.#collector = new MessageCollector(platform, limits, this)
-    if (!isPlain) {
-      this.#decoder = new MessageDecoder({
-        platform,
-        limits,
-        compression,
-        extensions: extensions?.transformsMessages === true ? extensions : undefined,
-        collector: this.#collector,
-        sink: this,
-      })
-    }
-    this.#assembler = new MessageAssembler({
-      limits,
-      accept: options.accept ?? 'any',
-      collector: this.#collector,
-      decoder: this.#decoder,
-      sink: this,
-    })
+    this.#limits = limits
+    this.#refused = refusedOpcode(options.accept ?? 'any')
     this.#parser = new FrameParser({
       kernel,
       platform,
       peerMasks: role === 'server',
       allowedReservedBits: own | (extensions?.reservedBits ?? 0),
-      assembler:
-        extensions?.transformsFrames === true
-          ? new FrameDecoder({
-              platform,
-              extensions,
-              maxFrameSize: longestEncoded(limits.maxMessageSize),
-              next: this.#assembler,
-              sink: this,
-            })
-          : this.#assembler,
-      control: this,
+      sink: this,
     })
     const maskingKeys =
       role === 'client' ? (options.maskingKeys ?? createMaskingKeySource(platform)) : undefined
     const serializer = new FrameSerializer(output, platform, maskingKeys)
     this.#serializer = serializer
-    if (!isPlain) {
+    if (compression !== undefined || extensions !== undefined) {
       this.#encoder = new MessageEncoder({
         platform,
         output,
@@ -217,7 +186,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
 
   /** True while a message has begun to come, has not ended, and nobody takes it in pieces. */
   get isReceivingMessage(): boolean {
-    return this.#assembler.isCollecting
+    return this.#reassembly?.assembler.isCollecting === true
   }
 
   /** True while something waits that was received but not parsed, or parsed but not decoded or taken. */
@@ -227,7 +196,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
 
   /** True while a message is being decompressed. */
   get isDecoding(): boolean {
-    return this.#decoder?.isBehind === true && !this.#isDiscarding
+    return this.#reassembly?.decoder?.isBehind === true && !this.#isDiscarding
   }
 
   /** True while nothing is parsed because a message is being decompressed, or waits to be taken in pieces. */
@@ -236,7 +205,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
   }
 
   get #isHolding(): boolean {
-    return this.#collector.isHeld && !this.#isDiscarding
+    return this.#reassembly?.collector.isHeld === true && !this.#isDiscarding
   }
 
   // --- in ---
@@ -254,27 +223,27 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
   /** Stop reporting; what comes is kept. A whole message that is being decompressed is still finished. */
   pause(): void {
     this.#parser.pause(PauseReason.Asked)
-    this.#decoder?.pause()
+    this.#reassembly?.decoder?.pause()
   }
 
   /** Report again. */
   resume(): void {
-    this.#decoder?.resume()
+    this.#reassembly?.decoder?.resume()
     this.#parser.resume(PauseReason.Asked)
     // Last: what is decoded now may ask for the next pause.
-    this.#decoder?.proceed()
+    this.#reassembly?.decoder?.proceed()
   }
 
   /** Have the message that is coming delivered in pieces, from its beginning; or the next, if none is or it is dropped. */
   takePieces(): void {
     if (this.#isDiscarding) return
-    this.#collector.takePieces()
+    this.#reassemble().collector.takePieces()
     this.#goOn()
   }
 
   /** Have all messages delivered in pieces, beginning with the next. */
   takeAllInPieces(): void {
-    this.#collector.takeAllInPieces()
+    this.#reassemble().collector.takeAllInPieces()
   }
 
   /**
@@ -282,17 +251,17 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
    * next is delivered whole again.
    */
   dropPieces(): void {
-    this.#collector.dropPieces()
+    this.#reassembly?.collector.dropPieces()
     this.#goOn()
   }
 
   /** Refuse the message for which `onOversize` was answered with true, if it still waits. */
   refuseHeld(): void {
-    this.#collector.refuseHeld()
+    this.#reassembly?.collector.refuseHeld()
   }
 
   #goOn(): void {
-    if (this.isBehind) this.#decoder?.proceed()
+    if (this.isBehind) this.#reassembly?.decoder?.proceed()
     else this.onCaughtUp()
   }
 
@@ -456,7 +425,38 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
     this.sendPong(payload)
   }
 
-  // --- what the stations of the way in report ---
+  // --- the stations of the way in, and what they report ---
+
+  /** Takes what is not a whole message as it is. */
+  get frames(): FrameSink {
+    return this.#reassemble().entry
+  }
+
+  #reassemble(): Reassembly {
+    this.#reassembly ??= new Reassembly({
+      platform: this.#platform,
+      limits: this.#limits,
+      refused: this.#refused,
+      compression: this.#compression,
+      extensions: this.#extensions,
+      sink: this,
+    })
+    return this.#reassembly
+  }
+
+  takesWhole(opcode: number, length: number): boolean {
+    const reassembly = this.#reassembly
+    if (reassembly !== undefined) return reassembly.entry.takesWhole(opcode, length)
+    // Extensions may want to see all that comes.
+    if (this.#extensions !== undefined) return this.frames.takesWhole(opcode, length)
+    return opcode !== this.#refused && length <= this.#limits.maxMessageSize
+  }
+
+  onWhole(opcode: number, memory: Uint8Array, start: number, end: number, ascii: boolean): void {
+    const message = decodeMessage(this.#platform, opcode === Opcode.Text, memory, start, end, ascii)
+    if (message === undefined) this.onViolation(new ProtocolError('WS_BAD_UTF8'))
+    else this.#handler.onMessage(message)
+  }
 
   onMessage(message: Message): void {
     this.#handler.onMessage(message)
@@ -553,7 +553,7 @@ export class Protocol implements ControlSink, MessageSink, DecoderSink, EncoderS
   #discard(): void {
     this.#isDiscarding = true
     this.#parser.discard()
-    this.#decoder?.discard()
+    this.#reassembly?.decoder?.discard()
   }
 
   #move(event: ProtocolTransition): boolean {

@@ -2,7 +2,7 @@
 
 import type { Sendable } from '../connection/sendable.ts'
 import type { CloseInfo } from '../protocol/close-code.ts'
-import type { Message } from '../protocol/message-collector.ts'
+import type { Message } from '../protocol/message.ts'
 import type { DropReason } from './outbox.ts'
 
 /** Tell where an error came from, and what follows. */

@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { MessageStream, type StreamSource } from '../../src/connection/message-stream.ts'
 import { ConnectionClosedError, StateError } from '../../src/errors.ts'
 import type { CloseInfo } from '../../src/protocol/close-code.ts'
-import type { Message } from '../../src/protocol/message-collector.ts'
+import type { Message } from '../../src/protocol/message.ts'
 import { connectedPair, FakeClock } from '../../src/testing/index.ts'
 import { concat, frameTo, headerTo, hex, pattern, utf8 } from '../support/bytes.ts'
 import {

@@ -122,8 +122,6 @@ describe('FrameDecoder', () => {
     const { decoder } = new Bench([backwards])
     expect(decoder.takesWhole()).toBe(false)
     expect(decoder.isPlainText).toBe(false)
-    // Nobody calls it where nothing is taken whole.
-    decoder.whole()
   })
 
   test('gives extensions frames with memory of their own', () => {

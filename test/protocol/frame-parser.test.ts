@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ProtocolError } from '../../src/errors.ts'
-import { FrameParser, PauseReason } from '../../src/protocol/frame-parser.ts'
+import { ProtocolError } from '../../src/errors.ts'
+import { FrameParser, type ParserSink, PauseReason } from '../../src/protocol/frame-parser.ts'
 import { createJavaScriptKernel, type Kernel } from '../../src/protocol/kernel.ts'
 import type { Limits } from '../../src/protocol/limits.ts'
-import { type FrameSink, MessageAssembler } from '../../src/protocol/message-assembler.ts'
-import { type Message, MessageCollector } from '../../src/protocol/message-collector.ts'
+import { decodeMessage, type Message } from '../../src/protocol/message.ts'
+import { type FrameSink, MessageAssembler, refusedOpcode } from '../../src/protocol/message-assembler.ts'
+import { MessageCollector } from '../../src/protocol/message-collector.ts'
+import { Opcode } from '../../src/protocol/opcode.ts'
 import { type Platform, portablePlatform } from '../../src/protocol/platform.ts'
 import type { Role } from '../../src/protocol/protocol.ts'
 import {
@@ -64,14 +66,20 @@ class Bench {
       onViolation,
     }
     const collector = new MessageCollector(platform, limits, sink)
-    this.assembler = new MessageAssembler({ limits, accept: 'any', collector, sink })
+    this.assembler = new MessageAssembler({ limits, refused: refusedOpcode('any'), collector, sink })
     this.parser = new FrameParser({
       kernel: this.kernel,
       platform,
       peerMasks: role === 'server',
       allowedReservedBits: options.reservedBits ?? 0,
-      assembler: this.assembler,
-      control: {
+      sink: {
+        frames: this.assembler,
+        takesWhole: (opcode, length) => this.assembler.takesWhole(opcode, length),
+        onWhole: (opcode, memory, start, end, ascii) => {
+          const message = decodeMessage(platform, opcode === Opcode.Text, memory, start, end, ascii)
+          if (message === undefined) onViolation(new ProtocolError('WS_BAD_UTF8'))
+          else this.#tell(['message', message])
+        },
         onControl: (opcode, payload) => this.#tell(['control', opcode, payload]),
         onViolation,
       },
@@ -845,7 +853,8 @@ describe.each(['server', 'client'] as const)('%s, paused for more than one reaso
 
 describe.each(['server', 'client'] as const)('%s, paused by the station that takes its frames', (role) => {
   /** A station that writes down what it gets, and does something with each. */
-  class Station implements FrameSink {
+  class Station implements ParserSink, FrameSink {
+    readonly frames = this
     readonly isPlainText = true
     readonly told: unknown[] = []
     readonly parser: FrameParser
@@ -857,8 +866,7 @@ describe.each(['server', 'client'] as const)('%s, paused by the station that tak
         platform: portablePlatform,
         peerMasks: role === 'server',
         allowedReservedBits: 0,
-        assembler: this,
-        control: { onControl: (opcode) => this.told.push(opcode), onViolation: () => {} },
+        sink: this,
       })
     }
 
@@ -866,7 +874,13 @@ describe.each(['server', 'client'] as const)('%s, paused by the station that tak
       return false
     }
 
-    whole(): void {}
+    onWhole(): void {}
+
+    onControl(opcode: number): void {
+      this.told.push(opcode)
+    }
+
+    onViolation(): void {}
 
     beginFrame(opcode: number, _fin: boolean, _reservedBits: number, length: number): boolean {
       this.told.push([opcode, length])

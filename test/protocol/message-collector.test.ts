@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ProtocolError } from '../../src/errors.ts'
 import type { Limits } from '../../src/protocol/limits.ts'
-import { type Message, MessageCollector } from '../../src/protocol/message-collector.ts'
+import type { Message } from '../../src/protocol/message.ts'
+import { MessageCollector } from '../../src/protocol/message-collector.ts'
 import { type Platform, portablePlatform } from '../../src/protocol/platform.ts'
 import { anyText, concat, cutAt, hex, pattern, utf8 } from '../support/bytes.ts'
 import { countingPlatform, limitsOf, POISON, poisonedPlatform } from '../support/protocol-pair.ts'
@@ -134,23 +135,6 @@ function surrounded(bytes: Uint8Array): Uint8Array {
 }
 
 describe('whole messages', () => {
-  test('are delivered without a beginning when they lie in memory as a whole', () => {
-    const bench = new Bench()
-    const memory = surrounded(utf8('Häß'))
-    expect(bench.collector.takesWhole(5)).toBe(true)
-    bench.collector.deliver(true, memory, 3, 8, false)
-    bench.collector.deliver(false, memory, 3, 8, false)
-    bench.collector.deliver(true, surrounded(utf8('Hello')), 3, 8, true)
-    memory.fill(POISON)
-    bench.expectMessages('Häß', utf8('Häß'), 'Hello')
-  })
-
-  test('of no UTF-8 are refused when they lie in memory as a whole', () => {
-    const bench = new Bench()
-    bench.collector.deliver(true, hex('c3 28'), 0, 2, false)
-    bench.expectViolation('WS_BAD_UTF8', 1007, 'text is not valid UTF-8')
-  })
-
   test('are joined from their frames', () => {
     const bench = new Bench({ platform: poisonedPlatform })
     bench.whole('text', 'Hello').whole('text', 'Hel', 'lo').whole('text', 'H', 'ä', '', 'ß')
@@ -608,7 +592,6 @@ describe('dropping', () => {
       () => bench.whole('text', 'a'),
       () => bench.whole('text', 'a', 'b'),
       () => bench.beginEncoded('text').decoded('a', true),
-      () => bench.collector.deliver(true, utf8('a'), 0, 1, true),
     ]) {
       before()
       bench.takeFacts()
@@ -885,8 +868,7 @@ describe('from inside its own callbacks', () => {
     bench.reaction = ([, , isEnd]) => {
       if (isEnd !== false) bench.collector.takePieces()
     }
-    bench.collector.deliver(true, utf8('a'), 0, 1, true)
-    bench.whole('text', 'b', 'c').whole('text', 'd')
+    bench.whole('text', 'a').whole('text', 'b', 'c').whole('text', 'd')
     bench.reaction = undefined
     bench.whole('text', 'e').whole('text', 'f')
     bench.expectFacts(

@@ -2,7 +2,7 @@
 
 import { describe, expect, test, vi } from 'vitest'
 import type { Sendable } from '../../src/connection/sendable.ts'
-import type { Message } from '../../src/protocol/message-collector.ts'
+import type { Message } from '../../src/protocol/message.ts'
 import type { AppErrorContext } from '../../src/reconnect/app-callbacks.ts'
 import { BaseApp, type WebSocketAppOptions } from '../../src/reconnect/base-app.ts'
 import type { DropReason } from '../../src/reconnect/outbox.ts'
