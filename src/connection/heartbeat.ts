@@ -150,7 +150,8 @@ export class Heartbeat implements TimerTask {
   }
 
   #schedule(delay: number): void {
-    this.#expected = this.#wheel.clock.now() + this.#timeExcused + delay
+    // Whole ms need no box of their own.
+    this.#expected = Math.trunc(this.#wheel.clock.now() + this.#timeExcused + delay)
     this.#wheel.schedule(this, delay)
   }
 }
