@@ -5,7 +5,16 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from './harness/process.ts'
 import type { Work } from './works.ts'
 
-export type PeerName = 'openline' | 'ws' | 'ws-bufferutil' | 'uws' | 'bun' | 'deno' | 'undici' | 'python'
+export type PeerName =
+  | 'openline'
+  | 'ws'
+  | 'ws-bufferutil'
+  | 'uws'
+  | 'bun'
+  | 'deno'
+  | 'undici'
+  | 'python'
+  | 'node-alone'
 
 export interface Peer {
   readonly name: PeerName
@@ -13,6 +22,8 @@ export interface Peer {
   /** True when it runs on the Node that is asked for, and is measured on each. */
   readonly isOnNode: boolean
   readonly roles: readonly ('server' | 'client')[]
+  /** The works that it can do; all of its roles if absent. */
+  readonly works?: readonly string[]
   /** How to start it; throws if it is not there. Only peers on Node look at `node`. */
   command(role: 'server' | 'client', node: string): Command
 }
@@ -69,6 +80,14 @@ export const peers: readonly Peer[] = [
     }),
   },
   {
+    name: 'node-alone',
+    title: 'Node alone',
+    isOnNode: true,
+    roles: ['server'],
+    works: ['row1', 'row2', 'row3', 'row4', 'row5', 'broadcast', 'handshake', 'memory'],
+    command: (role, node) => onNode(node, `${role}s/node-alone.mjs`),
+  },
+  {
     name: 'deno',
     title: 'Deno',
     isOnNode: false,
@@ -104,7 +123,11 @@ export const peers: readonly Peer[] = [
 
 /** Tell whether a peer takes part in a work. */
 export function takesPart(peer: Peer, work: Work): boolean {
-  return peer.roles.includes(roleUnderTest(work)) && (work.peers?.includes(peer.name) ?? true)
+  return (
+    peer.roles.includes(roleUnderTest(work)) &&
+    (work.peers?.includes(peer.name) ?? true) &&
+    (peer.works?.includes(work.name) ?? true)
+  )
 }
 
 /** Tell which end of the line is measured. */

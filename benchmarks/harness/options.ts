@@ -93,9 +93,9 @@ function fromCaller(path: string): string {
   return resolve(process.env.INIT_CWD ?? '.', path)
 }
 
-/** The peers that targets speak of. */
+/** The peers that targets speak of, and the bound of all that run on Node. */
 function forTargets(): Peer[] {
-  return peers.filter(({ name }) => ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun'].includes(name))
+  return peers.filter(({ name }) => ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun', 'node-alone'].includes(name))
 }
 
 function pickWorks(list: string | undefined): readonly Work[] {

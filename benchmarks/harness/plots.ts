@@ -17,6 +17,7 @@ const looks: Readonly<Record<PeerName, { readonly color: string; readonly symbol
   deno: { color: '#7b52ab', symbol: 'arrow' },
   undici: { color: '#b5483a', symbol: 'roundRect' },
   python: { color: '#c9b037', symbol: 'rect' },
+  'node-alone': { color: '#1d1d1d', symbol: 'circle' },
 }
 
 const texts = {

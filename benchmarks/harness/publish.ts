@@ -92,17 +92,24 @@ export function renderBlock(publication: Publication, language: Language): strin
 
 /** Writes the verdict on each target, as it stands in docs/topics/performance.md. */
 export function renderTargets({ verdicts, runtimes }: Publication): string {
-  const rows = verdicts.map(({ target, ratios }) => [
+  const rows = verdicts.map(({ target, ratios, bounds }) => [
     target.title,
     target.against,
     formatTarget(target),
-    ...runtimes.map((runtime) => {
+    ...runtimes.flatMap((runtime) => {
       const ratio = ratios[runtime]
       const word = wordFor(target, ratio)
-      return ratio === undefined ? word : `${formatRatio(target, ratio)}, ${word}`
+      return [
+        ratio === undefined ? word : `${formatRatio(target, ratio)}, ${word}`,
+        formatRatio(target, bounds[runtime]),
+      ]
     }),
   ])
-  return markdownTable(['work', 'against', 'wanted', ...runtimes], rows, 2)
+  return markdownTable(
+    ['work', 'against', 'wanted', ...runtimes.flatMap((runtime) => [runtime, `${runtime} alone`])],
+    rows,
+    2,
+  )
 }
 
 /** A work under the profiler. */

@@ -122,16 +122,17 @@ export function formatCost({ measure }: Work, cost: number): string {
 
 /** One line per target; ratios say how many times openline's cost the other has. */
 export function formatVerdicts(verdicts: readonly Verdict[], runtimes: readonly string[]): string {
-  const rows = verdicts.map(({ target, ratios }) => [
+  const rows = verdicts.map(({ target, ratios, bounds }) => [
     target.title,
     `against ${target.against}`,
     formatTarget(target),
-    ...runtimes.flatMap((runtime) => {
-      const ratio = ratios[runtime]
-      return [ratio === undefined ? '–' : formatRatio(target, ratio), wordFor(target, ratio)]
-    }),
+    ...runtimes.flatMap((runtime) => [
+      formatRatio(target, ratios[runtime]),
+      wordFor(target, ratios[runtime]),
+      formatRatio(target, bounds[runtime]),
+    ]),
   ])
-  const heading = ['Targets', '', 'wanted', ...runtimes.flatMap((runtime) => [runtime, ''])]
+  const heading = ['Targets', '', 'wanted', ...runtimes.flatMap((runtime) => [runtime, '', 'Node alone'])]
   return table([heading, ...rows], 2)
 }
 

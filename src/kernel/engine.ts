@@ -1,6 +1,7 @@
 // What all connections of a process share: one memory to parse in, one platform, one source of masking keys.
 
 import { createJavaScriptKernel, type Kernel } from '../protocol/kernel.ts'
+import { SERVER_MAX_MESSAGE_SIZE } from '../protocol/limits.ts'
 import { createMaskingKeySource, type MaskingKeySource } from '../protocol/masking.ts'
 import type { Platform } from '../protocol/platform.ts'
 import { nodePlatform } from './node-platform.ts'
@@ -13,9 +14,10 @@ export interface Engine {
   readonly maskingKeys: MaskingKeySource
 }
 
-// The most bytes that one read brings: 1 MiB was measured to beat 256 KiB for large messages, and it exists
-// once per process, not per connection.
-const READ_SIZE = 1024 * 1024
+// The most bytes that one read brings. It exists once per process, so that it can be large: the largest message that a
+// server takes by default comes in one read with its header, and is copied once.
+const LONGEST_HEADER = 14
+const READ_SIZE = SERVER_MAX_MESSAGE_SIZE + LONGEST_HEADER
 
 function createEngine(): Engine {
   // OPENLINE_KERNEL=javascript turns WebAssembly off, for tests and for runtimes in which it misbehaves.

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Engine } from '../../src/kernel/engine.ts'
+import { SERVER_MAX_MESSAGE_SIZE } from '../../src/protocol/limits.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -15,16 +16,16 @@ async function load(environment?: string): Promise<Engine> {
 }
 
 describe('engine', () => {
-  test('runs on WebAssembly, and reads up to 1 MiB at once', async () => {
+  test('runs on WebAssembly, and reads the largest message of a server with its header at once', async () => {
     const { kernel } = await load()
     expect(kernel.name).toBe('wasm')
-    expect(kernel.readSize).toBe(1024 * 1024)
+    expect(kernel.readSize).toBe(SERVER_MAX_MESSAGE_SIZE + 14)
   })
 
   test('runs on JavaScript when the environment says so', async () => {
     const { kernel } = await load('javascript')
     expect(kernel.name).toBe('javascript')
-    expect(kernel.readSize).toBe(1024 * 1024)
+    expect(kernel.readSize).toBe(SERVER_MAX_MESSAGE_SIZE + 14)
   })
 
   test('is not moved by other values', async () => {
