@@ -17,6 +17,8 @@ const MOST_AT_ONCE = 64
 const EMPTY = Buffer.alloc(0)
 const { kernel, platform } = engine
 const { memory, readStart, readSize } = kernel
+// What sockets read into.
+const readMemory = memory.subarray(readStart, readStart + readSize)
 
 await Promise.all([trySharedRead(), tryDirectWrite()])
 
@@ -157,28 +159,30 @@ function readKey(bytes, position) {
   )
 }
 
+/** Answer a handshake that lies in the memory. */
+function open(socket, length) {
+  const [, key] = /^sec-websocket-key: *(\S+)/im.exec(
+    platform.decodeAscii(memory, readStart, readStart + length),
+  )
+  const accept = createHash('sha1')
+    .update(key + GUID)
+    .digest('base64')
+  const connection = new Connection(socket)
+  connections.add(connection)
+  socket.on('close', () => connections.delete(connection))
+  const answer = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`
+  writeDirectly(socket, Buffer.from(answer, 'latin1'), undefined, connection)
+  return connection
+}
+
 const server = createServer({ noDelay: true }, (socket) => {
+  let connection
   socket.on('error', () => {})
-  socket.once('data', (head) => {
-    const [, key] = /^sec-websocket-key: *(\S+)/im.exec(head.latin1Slice())
-    const accept = createHash('sha1')
-      .update(key + GUID)
-      .digest('base64')
-    const connection = new Connection(socket)
-    connections.add(connection)
-    socket.on('close', () => connections.delete(connection))
-    const isAttached = attachSharedRead(
-      socket,
-      memory.subarray(readStart, readStart + readSize),
-      (length) => {
-        connection.read(length)
-        return true
-      },
-    )
-    if (!isAttached) throw new Error('this Node reads and writes only by streams')
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-    )
+  const isAttached = attachSharedRead(socket, readMemory, (length) => {
+    if (connection === undefined) connection = open(socket, length)
+    else connection.read(length)
+    return true
   })
+  if (!isAttached) throw new Error('this Node reads by streams only')
 })
 server.listen(port, host, () => announce(server.address().port, process.versions.node))
