@@ -15,6 +15,8 @@ const bound = ['kernel', 'deflate', 'transport', 'timing', 'connection', 'server
 const more = ['integration', 'event-loop', 'testing']
 /** What is hardly more than JavaScript: for the oldest and the newest only. */
 const pure = ['protocol', 'handshake', 'security', 'conformance']
+/** Whole programs, which `npm test` runs by the fast ways: for the oldest without them only. */
+const programs = ['docs', 'examples']
 
 const variants = [
   { name: 'all fast ways', env: {} },
@@ -64,13 +66,16 @@ for (const version of versions) {
   for (const { name, env } of isAtTheEdge ? variants : variants.slice(0, 1)) {
     const actual = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()
     const started = Date.now()
+    const folders = [...bound, ...more]
+    if (isAtTheEdge) folders.push(...pure)
+    if (version === versions[0] && env !== variants[0].env) folders.push(...programs)
     const run = spawnSync(
       node,
       [
         'node_modules/vitest/vitest.mjs',
         'run',
         '--reporter=dot',
-        ...[...bound, ...more, ...(isAtTheEdge ? pure : [])].map((folder) => `test/${folder}/`),
+        ...folders.map((folder) => `test/${folder}/`),
       ],
       { cwd: root, env: { ...process.env, ...env }, encoding: 'utf8' },
     )

@@ -95,7 +95,9 @@ function fromCaller(path: string): string {
 
 /** The peers that targets speak of, and the bound of all that run on Node. */
 function forTargets(): Peer[] {
-  return peers.filter(({ name }) => ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun', 'node-alone'].includes(name))
+  return peers.filter(({ name }) =>
+    ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun', 'node-alone'].includes(name),
+  )
 }
 
 function pickWorks(list: string | undefined): readonly Work[] {

@@ -49,7 +49,6 @@ export interface HandledLink {
 
 /** Deliver to a handler object. */
 export class HandlerConsumer<Data> implements Consumer {
-  readonly isAsync = false
   readonly #handler: ConnectionHandler<Data>
   readonly #connection: Connection<Data>
   readonly #link: HandledLink
@@ -64,6 +63,10 @@ export class HandlerConsumer<Data> implements Consumer {
     this.#handler = handler
     this.#connection = connection
     this.#link = link
+  }
+
+  get isAsync(): boolean {
+    return false
   }
 
   /** Call `open` and begin to read; messages wait while what it returned is pending. */

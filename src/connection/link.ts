@@ -37,6 +37,9 @@ export type LinkState = 'open' | 'closing' | 'closed'
 // Payloads of heartbeats: a name, so that they can be told from a user's, and a number that never repeats.
 const HEARTBEAT_PREFIX = 'openline:'
 
+/** Why nothing is parsed: the consumer is full, the user said so, or a client does not read what it is sent. */
+const Pause = { Consumer: 1, User: 2, Drain: 4 } as const
+
 // What is told of the time before an end, in ms: a pause of reading that was long, and how long it may be over; and how
 // long a standstill of the whole process may.
 const LONG_PAUSE = 5000
@@ -58,7 +61,6 @@ export class Link
   readonly protocol: Protocol
   readonly options: ResolvedConnectionOptions
   readonly platform: Platform
-  readonly clock: Clock
   readonly writer: MessageWriter
   readonly #wheel: TimerWheel
   #consumer!: Consumer
@@ -67,9 +69,8 @@ export class Link
   #heartbeat: Heartbeat | undefined
   #heartbeats = 0
   #pings: PendingPings | undefined
-  #isParsingPaused = false
-  #isPausedByUser = false
-  #isPausedUntilDrain = false
+  /** Who wants nothing to be parsed. */
+  #pauses = 0
   #isTransportPaused = false
   // Times are whole ms, which need no box of their own.
   #openedAt: number
@@ -100,7 +101,6 @@ export class Link
     this.options = options
     this.platform = engine.platform
     this.#wheel = wheel
-    this.clock = wheel.clock
     this.#openedAt = Math.trunc(wheel.clock.now())
     this.protocol = new Protocol({
       role: init.role,
@@ -131,6 +131,10 @@ export class Link
       if (maxLifetime !== Number.POSITIVE_INFINITY) this.#wheel.schedule(this, spreadLifetime(maxLifetime))
     }
     this.transport.start(this)
+  }
+
+  get clock(): Clock {
+    return this.#wheel.clock
   }
 
   get state(): LinkState {
@@ -186,7 +190,7 @@ export class Link
 
   #pauseUntilDrain(): void {
     if (this.#state !== 'open') return
-    this.#isPausedUntilDrain = true
+    this.#pauses |= Pause.Drain
     this.protocol.pause()
     afterMicrotasks(() => this.#settleTransport())
   }
@@ -220,15 +224,15 @@ export class Link
   // --- flow ---
 
   pauseParsing(): void {
-    if (this.#isParsingPaused || this.#state === 'closed') return
-    this.#isParsingPaused = true
+    if ((this.#pauses & Pause.Consumer) !== 0 || this.#state === 'closed') return
+    this.#pauses |= Pause.Consumer
     this.protocol.pause()
     // A consumer that catches up before this turn ends costs no system call.
     afterMicrotasks(() => this.#settleTransport())
   }
 
   resumeParsing(): void {
-    this.#isParsingPaused = false
+    this.#pauses &= ~Pause.Consumer
     this.#resumeProtocol()
     // When that made the consumer full again, the pause is settled at the end of the turn.
     if (!this.isReadingPaused) this.#settleTransport()
@@ -253,20 +257,20 @@ export class Link
   /** Stop reading until `resumeByUser`. */
   pauseByUser(): void {
     if (this.#state !== 'open') return
-    this.#isPausedByUser = true
+    this.#pauses |= Pause.User
     this.protocol.pause()
     this.#settleTransport()
   }
 
   resumeByUser(): void {
-    this.#isPausedByUser = false
+    this.#pauses &= ~Pause.User
     if (this.#isStarted) this.#consumer.resumed()
     this.#resumeProtocol()
     this.#settleTransport()
   }
 
   #resumeProtocol(): void {
-    if (this.#isPaused) return
+    if (this.#pauses !== 0) return
     this.protocol.resume()
     if (!this.#isEndPending) return
     if (!this.protocol.hasBacklog) this.#endTransport()
@@ -308,7 +312,7 @@ export class Link
 
   /** True between `pause()` and `resume()` of the user. */
   get isPausedByUser(): boolean {
-    return this.#isPausedByUser
+    return (this.#pauses & Pause.User) !== 0
   }
 
   /** True when our own close, failure or `terminate()` came before the peer's. */
@@ -316,19 +320,12 @@ export class Link
     return this.protocol.beganBy === 'local' || this.#wasTerminated || this.#isCloseWaiting
   }
 
-  /** True while somebody wants nothing to be parsed. */
-  get #isPaused(): boolean {
-    return this.#isParsingPaused || this.#isPausedByUser || this.#isPausedUntilDrain
-  }
-
   get isReadingPaused(): boolean {
-    return this.#isPaused || this.protocol.isBehind
+    return this.#pauses !== 0 || this.protocol.isBehind
   }
 
   get isPausedForDrain(): boolean {
-    return (
-      this.#isPausedUntilDrain && !this.#isParsingPaused && !this.#isPausedByUser && !this.protocol.isBehind
-    )
+    return this.#pauses === Pause.Drain && !this.protocol.isBehind
   }
 
   // --- closing ---
@@ -373,9 +370,7 @@ export class Link
     this.#wheel.schedule(this, this.options.closeTimeout)
     this.transport.flush()
     // Messages that still come are dropped (RFC 6455 section 1.4), so that the peer's close frame can be reached.
-    this.#isParsingPaused = false
-    this.#isPausedByUser = false
-    this.#isPausedUntilDrain = false
+    this.#pauses = 0
     if (this.protocol.isBehind) {
       // A message that waits to be taken in pieces is one of those.
       this.protocol.takePieces()
@@ -432,8 +427,8 @@ export class Link
   onDrain(): void {
     this.protocol.outputDrained()
     if (!this.writer.drained()) return
-    if (this.#isPausedUntilDrain) {
-      this.#isPausedUntilDrain = false
+    if ((this.#pauses & Pause.Drain) !== 0) {
+      this.#pauses &= ~Pause.Drain
       this.#resumeProtocol()
       this.#settleTransport()
     }
@@ -463,10 +458,8 @@ export class Link
 
   /** What came before the end is still the consumer's, however full it is. */
   #deliverBacklog(): void {
-    while (this.#state === 'open' && this.#isPaused && this.protocol.hasBacklog) {
-      this.#isParsingPaused = false
-      this.#isPausedByUser = false
-      this.#isPausedUntilDrain = false
+    while (this.#state === 'open' && this.#pauses !== 0 && this.protocol.hasBacklog) {
+      this.#pauses = 0
       this.protocol.resume()
     }
   }

@@ -59,6 +59,15 @@ interface Job extends Sender {
   work(): void | Promise<void>
 }
 
+/** What waits its turn, the first job under way. */
+interface Line {
+  readonly jobs: Job[]
+  bytes: number
+  readonly whenIdle: (() => void)[]
+  /** Ends the wait for the next piece of the stream that is under way. */
+  endStream: (() => void) | undefined
+}
+
 const NOBODY: readonly Sender[] = []
 
 /** Write messages. */
@@ -68,16 +77,13 @@ export class MessageWriter {
   #isAboveMark = false
   /** The transport was asked to say when it is drained. */
   #awaitsDrain = false
-  /** What waits its turn, the first one under way; `undefined` while messages are written at once. */
-  #jobs: Job[] | undefined
-  #queuedBytes = 0
-  #whenIdle: (() => void)[] | undefined
+  /** Absent while messages are written at once. */
+  #line: Line | undefined
   /** No new streams, and the one under way ends. */
   #isFinishing = false
   /** A message was begun that will never end: no other may follow it. */
   #isCutOff = false
   #isClosed = false
-  #endStream: (() => void) | undefined
 
   constructor(host: WriterHost) {
     this.#host = host
@@ -85,17 +91,17 @@ export class MessageWriter {
 
   /** True while messages wait their turn. */
   get isBusy(): boolean {
-    return this.#jobs !== undefined
+    return this.#line !== undefined
   }
 
   /** Bytes that were sent and that the system has not taken yet. */
   get bufferedAmount(): number {
-    return this.#host.transport.bufferedAmount + this.#queuedBytes
+    return this.#host.transport.bufferedAmount + this.queuedBytes
   }
 
   /** Bytes of messages that wait their turn. */
   get queuedBytes(): number {
-    return this.#queuedBytes
+    return this.#line?.bytes ?? 0
   }
 
   /** Send whatever can be sent. Throw a TypeError for anything else. */
@@ -118,7 +124,7 @@ export class MessageWriter {
     if (!isPiece(message)) return this.#sendSource(message, options)
     const isCompressible = options?.compress !== false
     if (typeof message === 'string' && options?.type !== 'binary') {
-      if (this.#jobs === undefined && !(isCompressible && host.protocol.isLong(message.length))) {
+      if (this.#line === undefined && !(isCompressible && host.protocol.isLong(message.length))) {
         host.protocol.sendText(message, isCompressible)
         return this.#afterSend()
       }
@@ -139,14 +145,14 @@ export class MessageWriter {
       this.#breakOffIfFailed(error)
       return false
     }
-    if (this.#exceedsMark(this.#queuedBytes)) this.#noteAboveMark()
+    if (this.#exceedsMark(this.queuedBytes)) this.#noteAboveMark()
     return true
   }
 
   /** Write a message now, or have it wait its turn and return a promise of that. */
   #sendPrepared(message: PreparedMessage): Promise<void> | undefined {
     const write = (): void => this.#host.protocol.sendPrepared(message)
-    if (this.#jobs !== undefined) return this.#enqueue(message.payload.length, false, write)
+    if (this.#line !== undefined) return this.#enqueue(message.payload.length, false, write)
     write()
     return undefined
   }
@@ -154,7 +160,7 @@ export class MessageWriter {
   #sendBytes(bytes: Uint8Array, opcode: DataOpcode, isCompressible: boolean): Promise<void> {
     const { protocol } = this.#host
     const isLong = isCompressible && protocol.isLong(bytes.length)
-    if (this.#jobs === undefined && !isLong) {
+    if (this.#line === undefined && !isLong) {
       protocol.sendBytes(bytes, opcode, isCompressible)
       return this.#afterSend()
     }
@@ -173,22 +179,21 @@ export class MessageWriter {
 
   #enqueue(size: number, isStream: boolean, work: () => void | Promise<void>): Promise<void> {
     const promise = new Promise<void>((resolve, reject) => {
-      this.#queuedBytes += size
-      const job = { size, isStream, work, resolve, reject }
-      if (this.#exceedsMark(this.#queuedBytes)) this.#noteAboveMark()
-      if (this.#jobs !== undefined) {
-        this.#jobs.push(job)
-        return
-      }
-      this.#jobs = [job]
-      void this.#workOff(this.#jobs)
+      const isFirst = this.#line === undefined
+      this.#line ??= { jobs: [], bytes: 0, whenIdle: [], endStream: undefined }
+      const line = this.#line
+      line.jobs.push({ size, isStream, work, resolve, reject })
+      line.bytes += size
+      if (this.#exceedsMark(line.bytes)) this.#noteAboveMark()
+      if (isFirst) void this.#workOff(line)
     })
     // Callback style never looks at the promise; its rejection must not count as unhandled.
     promise.catch(ignore)
     return promise
   }
 
-  async #workOff(jobs: Job[]): Promise<void> {
+  async #workOff(line: Line): Promise<void> {
+    const { jobs } = line
     for (let job = jobs[0]; job !== undefined; job = jobs[0]) {
       try {
         if (job.isStream || this.#canWrite) await job.work()
@@ -199,14 +204,12 @@ export class MessageWriter {
         job.reject(error)
       }
       jobs.shift()
-      this.#queuedBytes -= job.size
+      line.bytes -= job.size
       // What was drained before did not count while this waited.
       if (this.#isAboveMark) this.#noteAboveMark()
     }
-    this.#jobs = undefined
-    const callbacks = this.#whenIdle ?? []
-    this.#whenIdle = undefined
-    for (const callback of callbacks) callback()
+    this.#line = undefined
+    for (const callback of line.whenIdle) callback()
   }
 
   get #canWrite(): boolean {
@@ -215,14 +218,14 @@ export class MessageWriter {
 
   /** Break streams off, let what waits go out, and call; at once when nothing does. */
   finish(callback: () => void): void {
-    if (this.#jobs === undefined) {
+    const line = this.#line
+    if (line === undefined) {
       callback()
       return
     }
     this.#isFinishing = true
-    this.#endStream?.()
-    this.#whenIdle ??= []
-    this.#whenIdle.push(callback)
+    line.endStream?.()
+    line.whenIdle.push(callback)
   }
 
   // --- streams ---
@@ -278,8 +281,9 @@ export class MessageWriter {
   /** Wait for the next piece, or for the peer, or for the end of the connection, which rejects. */
   #orEnd<Value>(wait: () => Value | PromiseLike<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
-      this.#endStream = () => reject(this.#host.closedError())
-      if (this.#isOver) this.#endStream()
+      const end = (): void => reject(this.#host.closedError())
+      this.#line!.endStream = end
+      if (this.#isOver) end()
       else Promise.resolve(wait()).then(resolve, reject)
     })
   }
@@ -342,7 +346,7 @@ export class MessageWriter {
 
   /** Drop the connection when so much waits to be sent that the peer cannot be reading; true when that was done. */
   #isTooSlow(): boolean {
-    if (!this.#isAboveMark && this.#jobs === undefined) return false
+    if (!this.#isAboveMark && this.#line === undefined) return false
     const { bufferedAmount } = this
     if (bufferedAmount <= this.#host.options.maxBufferedAmount) return false
     this.#host.dropSlowConsumer(new ProtocolError('WS_SLOW_CONSUMER', `${bufferedAmount} bytes`))
@@ -370,7 +374,7 @@ export class MessageWriter {
     this.#awaitsDrain = false
     for (const sender of this.#takeSenders()) sender.resolve()
     if (!this.#isAboveMark) return false
-    if (this.#exceedsMark(this.#queuedBytes)) {
+    if (this.#exceedsMark(this.queuedBytes)) {
       // What is queued asks again when its turn comes; this is what was written meanwhile.
       if (this.#host.transport.bufferedAmount > 0) this.#noteAboveMark()
       return false
@@ -383,7 +387,7 @@ export class MessageWriter {
   closed(): void {
     this.#isClosed = true
     this.#isFinishing = true
-    this.#endStream?.()
+    this.#line?.endStream?.()
     const senders = this.#takeSenders()
     if (senders.length === 0) return
     // An error takes its stack along: it is made for those who wait, and mostly nobody does.

@@ -1,7 +1,7 @@
 // What all connections of a process share: one memory to parse in, one platform, one source of masking keys.
 
 import { createJavaScriptKernel, type Kernel } from '../protocol/kernel.ts'
-import { SERVER_MAX_MESSAGE_SIZE } from '../protocol/limits.ts'
+import { LONGEST_HEADER, SERVER_MAX_MESSAGE_SIZE } from '../protocol/limits.ts'
 import { createMaskingKeySource, type MaskingKeySource } from '../protocol/masking.ts'
 import type { Platform } from '../protocol/platform.ts'
 import { nodePlatform } from './node-platform.ts'
@@ -16,7 +16,6 @@ export interface Engine {
 
 // The most bytes that one read brings. It exists once per process, so that it can be large: the largest message that a
 // server takes by default comes in one read with its header, and is copied once.
-const LONGEST_HEADER = 14
 const READ_SIZE = SERVER_MAX_MESSAGE_SIZE + LONGEST_HEADER
 
 function createEngine(): Engine {
