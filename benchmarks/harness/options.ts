@@ -3,6 +3,7 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Peer, type PeerName, peers } from '../peers.ts'
+import { targets } from '../targets.ts'
 import { type Work, works } from '../works.ts'
 import type { Timing } from './generator.ts'
 import { asRuntime, defaultRuntimes, type Runtime } from './runtimes.ts'
@@ -95,9 +96,8 @@ function fromCaller(path: string): string {
 
 /** The peers that targets speak of, and the bound of all that run on Node. */
 function forTargets(): Peer[] {
-  return peers.filter(({ name }) =>
-    ['openline', 'ws', 'ws-bufferutil', 'uws', 'bun', 'node-alone'].includes(name),
-  )
+  const names = new Set<PeerName>(['openline', 'node-alone', ...targets.flatMap((target) => target.peers)])
+  return peers.filter(({ name }) => names.has(name))
 }
 
 function pickWorks(list: string | undefined): readonly Work[] {

@@ -2,16 +2,16 @@
 // fastest ways to read, unmask, copy and write that are known to us. From the first message it learns how long all of
 // them are; from then on it counts bytes. No library can do with less, as long as it is made of Node's sockets.
 
-import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
+import { computeAccept } from '../../dist/handshake/key.js'
 import { engine } from '../../dist/kernel/engine.js'
 import { allocateMessage, copyMessage } from '../../dist/kernel/message-memory.js'
-import { rotateKey } from '../../dist/protocol/kernel.js'
+import { readKey, rotateKey } from '../../dist/protocol/kernel.js'
+import { applyMask } from '../../dist/protocol/masking.js'
 import { tryDirectWrite, writeDirectly } from '../../dist/transport/direct-write.js'
 import { attachSharedRead, trySharedRead } from '../../dist/transport/shared-read.js'
 import { announce, host, port, work } from './contract.mjs'
 
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 // As many answers as one write takes.
 const MOST_AT_ONCE = 64
 const EMPTY = Buffer.alloc(0)
@@ -147,16 +147,10 @@ function learn(frame) {
   if (frame.length < size) return undefined
   const answer = Buffer.concat([frame.subarray(0, plainHead), frame.subarray(head, size)])
   answer[1] = short
-  for (let index = 0; index < length; index++) answer[plainHead + index] ^= frame[plainHead + (index & 3)]
+  applyMask(answer, plainHead, answer.length, readKey(frame, plainHead))
   answers = Buffer.concat(new Array(MOST_AT_ONCE).fill(answer))
   answerHeader = answer.subarray(0, plainHead)
   return { isText: (frame[0] & 0x0f) === 1, head, size }
-}
-
-function readKey(bytes, position) {
-  return (
-    bytes[position] | (bytes[position + 1] << 8) | (bytes[position + 2] << 16) | (bytes[position + 3] << 24)
-  )
 }
 
 /** Answer a handshake that lies in the memory. */
@@ -164,13 +158,10 @@ function open(socket, length) {
   const [, key] = /^sec-websocket-key: *(\S+)/im.exec(
     platform.decodeAscii(memory, readStart, readStart + length),
   )
-  const accept = createHash('sha1')
-    .update(key + GUID)
-    .digest('base64')
   const connection = new Connection(socket)
   connections.add(connection)
   socket.on('close', () => connections.delete(connection))
-  const answer = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`
+  const answer = `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${computeAccept(key)}\r\n\r\n`
   writeDirectly(socket, Buffer.from(answer, 'latin1'), undefined, connection)
   return connection
 }

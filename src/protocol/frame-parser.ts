@@ -4,7 +4,7 @@
 
 import { ProtocolError, type ProtocolErrorCode } from '../errors.ts'
 import { GrowableBytes } from './growable-bytes.ts'
-import { type Kernel, rotateKey } from './kernel.ts'
+import { type Kernel, readKey, rotateKey } from './kernel.ts'
 import { MAX_CONTROL_PAYLOAD } from './limits.ts'
 import type { FrameSink } from './message-assembler.ts'
 import { isControl, isKnownOpcode, Opcode } from './opcode.ts'
@@ -381,14 +381,5 @@ function readUint32(memory: Uint8Array, position: number): number {
       (memory[position + 2]! << 8) |
       memory[position + 3]!) >>>
     0
-  )
-}
-
-function readKey(memory: Uint8Array, position: number): number {
-  return (
-    memory[position]! |
-    (memory[position + 1]! << 8) |
-    (memory[position + 2]! << 16) |
-    (memory[position + 3]! << 24)
   )
 }

@@ -88,6 +88,16 @@ class JavaScriptKernel implements Kernel {
 
 const NON_ASCII_BITS = 0x80808080 | 0
 
+/** Read a masking key as it stands in a frame: its first byte, which is for the first payload byte, becomes the lowest. */
+export function readKey(memory: Uint8Array, position: number): number {
+  return (
+    memory[position]! |
+    (memory[position + 1]! << 8) |
+    (memory[position + 2]! << 16) |
+    (memory[position + 3]! << 24)
+  )
+}
+
 /** Turn the masking key so that its lowest byte belongs to the byte `count` places later. */
 export function rotateKey(key: number, count: number): number {
   const shift = (count & 3) << 3

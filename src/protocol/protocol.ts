@@ -112,7 +112,7 @@ export class Protocol implements ParserSink, MessageSink, DecoderSink, EncoderSi
   readonly #limits: Limits
   readonly #refused: number
   readonly #parser: FrameParser
-  /** Absent until something comes that is not a whole message as it is. */
+  /** Absent, where there are no extensions, until something comes that is not a whole message as it is. */
   #reassembly: Reassembly | undefined
   readonly #serializer: FrameSerializer
   /** Absent when messages travel as they are. */
@@ -163,6 +163,8 @@ export class Protocol implements ParserSink, MessageSink, DecoderSink, EncoderSi
         sink: this,
       })
     }
+    // Extensions may want to see all that comes.
+    if (extensions !== undefined) this.#reassemble()
   }
 
   get state(): ProtocolState {
@@ -447,8 +449,6 @@ export class Protocol implements ParserSink, MessageSink, DecoderSink, EncoderSi
   takesWhole(opcode: number, length: number): boolean {
     const reassembly = this.#reassembly
     if (reassembly !== undefined) return reassembly.entry.takesWhole(opcode, length)
-    // Extensions may want to see all that comes.
-    if (this.#extensions !== undefined) return this.frames.takesWhole(opcode, length)
     return opcode !== this.#refused && length <= this.#limits.maxMessageSize
   }
 

@@ -1,6 +1,7 @@
 // Reads the frames of one direction as they pass by, for a trace: it judges nothing, keeps no payload, and goes on
 // whatever comes. The protocol's own parser is not asked, so that a trace also shows what that one refuses.
 
+import { readKey } from '../protocol/kernel.ts'
 import { isControl, Opcode } from '../protocol/opcode.ts'
 import { Excerpt, type PayloadExcerpt } from './excerpt.ts'
 import { MessageInflater } from './message-inflater.ts'
@@ -107,7 +108,7 @@ export class FrameReader {
     const lengthEnd = short < 126 ? 2 : short === 126 ? 4 : 10
     if (this.#headerLength < lengthEnd + (isMasked ? 4 : 0)) return
     this.#length = short < 126 ? short : bigEndian(header, 2, lengthEnd)
-    this.#key = isMasked ? littleEndian(header, lengthEnd) : 0
+    this.#key = isMasked ? readKey(header, lengthEnd) : 0
     this.#headerLength = 0
     this.#begin()
   }
@@ -192,8 +193,4 @@ function bigEndian(bytes: Uint8Array, start: number, end: number): number {
   let value = 0
   for (let index = start; index < end; index++) value = value * 256 + bytes[index]!
   return value
-}
-
-function littleEndian(bytes: Uint8Array, start: number): number {
-  return bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createJavaScriptKernel, HEADROOM, rotateKey, unmaskShort } from '../../src/protocol/kernel.ts'
+import { createJavaScriptKernel, HEADROOM, readKey, rotateKey, unmaskShort } from '../../src/protocol/kernel.ts'
 import { hex, naiveMask, RFC_KEY } from '../support/bytes.ts'
 import { describeKernel } from '../support/kernel-suite.ts'
 
@@ -15,6 +15,13 @@ describe('createJavaScriptKernel', () => {
     expect(kernel.memory.slice(-4)).toEqual(hex('00 80 00 00'))
     expect(kernel.isAscii(kernel.readStart, kernel.readStart + 1025)).toBe(false)
     expect(kernel.isAscii(kernel.readStart + 1025, kernel.readStart + 1027)).toBe(true)
+  })
+})
+
+describe('readKey', () => {
+  test('takes the first byte for the lowest, wherever the key stands', () => {
+    expect(readKey(hex('37 fa 21 3d'), 0)).toBe(0x3d21fa37)
+    expect(readKey(hex('81 85 37 fa 21 bd 7f'), 2)).toBe(0xbd21fa37 | 0)
   })
 })
 
