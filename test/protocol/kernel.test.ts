@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createJavaScriptKernel, HEADROOM, readKey, rotateKey, unmaskShort } from '../../src/protocol/kernel.ts'
+import {
+  createJavaScriptKernel,
+  HEADROOM,
+  readKey,
+  rotateKey,
+  unmaskShort,
+} from '../../src/protocol/kernel.ts'
 import { hex, naiveMask, RFC_KEY } from '../support/bytes.ts'
 import { describeKernel } from '../support/kernel-suite.ts'
 
